@@ -145,12 +145,9 @@ def _external(settings: Settings) -> Database:
             expected="postgresql://user:password@host:5432/database",
             do="correct the variable, or unset it to use the embedded Postgres",
         ) from None
-    parts = {"host": url.host, "port": url.port, "user": url.username, "password": url.password}
-    conninfo = pgconninfo.make_conninfo(
-        dbname=url.database or "cityhub",
-        **{name: value for name, value in parts.items() if value is not None},
-        **{name: value for name, value in url.query.items() if isinstance(value, str)},
-    )
+    parts: dict[str, Any] = {"host": url.host, "port": url.port, "user": url.username, "password": url.password}
+    given = {name: value for name, value in {**parts, **url.query}.items() if value is not None}
+    conninfo = pgconninfo.make_conninfo(dbname=url.database or EMBEDDED_DATABASE, **given)
     return Database(conninfo, shown=mask_url(text))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from warehouse.paths import MIGRATIONS_DIR
 from warehouse.roles import ROLE_NAMES
@@ -39,8 +40,8 @@ def migrate(connection: psycopg.Connection[Any]) -> None:
     from sqlalchemy import create_engine
     from sqlalchemy.pool import StaticPool
 
-    parameters = connection.info.get_parameters() | {"password": connection.info.password}
-    with psycopg.connect(**parameters) as own:
+    conninfo = make_conninfo(connection.info.dsn, password=connection.info.password or None)
+    with psycopg.connect(conninfo) as own:
         own.execute("select pg_advisory_lock(%s)", [_MIGRATION_LOCK])
         _prepare_schemas(own)
         own.commit()

