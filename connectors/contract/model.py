@@ -19,7 +19,16 @@ Classification = Literal["public", "internal", "personal", "sensitive"]
 Mask = Literal["name", "citizen_no", "phone", "address"]
 Identifier = Literal["citizen_no", "uscc"]
 RuleKind = Literal[
-    "type", "required", "enum", "pattern", "range", "unique_key", "reference", "expression", "identifier", "missing_share"
+    "type",
+    "required",
+    "enum",
+    "pattern",
+    "range",
+    "unique_key",
+    "reference",
+    "expression",
+    "identifier",
+    "missing_share",
 ]
 
 # So many rows may be refused, or be gone from a snapshot, whatever their share: in a table of 12 rows one bad row is
@@ -34,8 +43,8 @@ class Rule:
     `params` by kind: type `{"pg_type"}`; enum `{"values"}`; pattern `{"pattern"}`; range `{"minimum", "maximum"}`
     (either may be None); unique_key `{"columns"}`; reference `{"target"}` or `{"code_list", "values"}`; expression
     `{"left", "operator", "right"}` or `{…, "value"}`; identifier `{"kind"}`; missing_share `{"max_share"}` (0–1).
-    A reference with a `target` and a missing_share speak of whole tables: the admission suite and dbt test them, the row
-    checks do not.
+    A reference with a `target` and a missing_share speak of whole tables: the admission suite and dbt test them, the
+    row checks do not.
     """
 
     name: str

@@ -17,7 +17,8 @@ import yaml
 from open_data_contract_standard.model import OpenDataContractStandard
 from pydantic import BaseModel, ValidationError
 
-from connectors.contract.mapping import Place, map_contract
+from connectors.contract.fields import Place
+from connectors.contract.mapping import map_contract
 from connectors.contract.model import SystemContract
 from warehouse.errors import ContractError
 from warehouse.paths import CONTRACTS_DIR
@@ -104,7 +105,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             f"The contract file cannot be read: {reason}.", expected="a readable UTF-8 file", do="check path and rights"
         ) from None
     try:
-        data = yaml.load(text, Loader=_Loader)
+        data = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader that also refuses repeated keys
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "unknown line"
@@ -157,8 +158,8 @@ def _keys_of(model: type[BaseModel]) -> _Keys:
 
 
 def _unknown_keys(data: Any, model: type[BaseModel], where: str) -> Iterator[tuple[str, str, frozenset[str]]]:
-    """Keys the standard does not know. Its package refuses them at the top only; a misspelt `requird` deeper in the file
-    would silently switch a promise off."""
+    """Keys the standard does not know. Its package refuses them at the top only; a misspelt `requird` deeper in the
+    file would silently switch a promise off."""
     if isinstance(data, list):
         for item in data:
             name = item.get("name", item.get("property", "")) if isinstance(item, dict) else ""

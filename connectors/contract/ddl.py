@@ -1,0 +1,87 @@
+"""SQL a contract stands for: the raw table and its unlogged stage. Only text is made here; the landing runs it."""
+
+from __future__ import annotations
+
+from connectors.contract.model import ColumnContract, TableContract
+
+# Bookkeeping of a raw row: batch that last wrote it, hash of its contract columns, batch that first brought it, when
+# its content last moved, when it was found gone from its source.
+BOOKKEEPING: tuple[tuple[str, str], ...] = (
+    ("_batch_id", "bigint not null"),
+    ("_row_hash", "uuid not null"),
+    ("_first_batch_id", "bigint not null"),
+    ("_changed_at", "timestamptz not null"),
+    ("_deleted_at", "timestamptz"),
+)
+# Bookkeeping of a staged row. `_position` is where the row stood in what was delivered, as in quarantine.rejected_rows.
+STAGE_BOOKKEEPING: tuple[tuple[str, str], ...] = (("_row_hash", "uuid"), ("_position", "jsonb"))
+
+_BOOKKEEPING_COMMENTS = {
+    "_batch_id": "最近写入批次 · Batch that last wrote the row",
+    "_row_hash": "内容摘要 · Hash of the row's content",
+    "_first_batch_id": "首次写入批次 · Batch that first brought the row",
+    "_changed_at": "内容变更时间 · When the content last changed",
+    "_deleted_at": "源端删除时间 · When the row was found gone from its source",
+}
+
+
+def quote(name: str) -> str:
+    """A name as a quoted SQL identifier; `double` and `at` are column names here."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quote_qualified(name: str) -> str:
+    """`schema.table` as quoted SQL identifiers."""
+    return ".".join(quote(part) for part in name.split("."))
+
+
+def typed_columns(table: TableContract) -> tuple[tuple[str, str], ...]:
+    """(name, Postgres type) of the contract's columns followed by their identifier helpers: the shape of a good row."""
+    own = [(column.name, column.pg_type) for column in table.columns]
+    helpers = [(name, "text") for column in table.columns for name in column.helper_columns]
+    return (*own, *helpers)
+
+
+def raw_table_ddl(table: TableContract) -> list[str]:
+    """Statements that create `raw_<system>.<table>`, commented in both languages; running them again changes nothing.
+
+    The index on `_changed_at` is BRIN: rows are appended in that order, and it costs next to nothing on 5 M rows.
+    """
+    name = quote_qualified(table.qualified_name)
+    required = {column.name for column in table.columns if column.required}
+    lines = [f"{quote(c)} {t}{' not null' if c in required else ''}" for c, t in typed_columns(table)]
+    lines += [f"{quote(column)} {definition}" for column, definition in BOOKKEEPING]
+    lines.append(f"primary key ({', '.join(quote(column) for column in table.key)})")
+    body = ",\n    ".join(lines)
+    statements = [
+        f"create schema if not exists {quote(table.raw_schema)}",
+        f"create table if not exists {name} (\n    {body}\n)",
+        f"create index if not exists {quote(table.name + '__changed_at')} on {name} using brin (_changed_at)",
+        f"comment on table {name} is {_literal(f'{table.zh} · {table.en}')}",
+    ]
+    comments = [(column.name, f"{column.zh} · {column.en}") for column in table.columns]
+    comments += [pair for column in table.columns for pair in _helper_comments(column)]
+    comments += list(_BOOKKEEPING_COMMENTS.items())
+    statements += [f"comment on column {name}.{quote(column)} is {_literal(text)}" for column, text in comments]
+    return statements
+
+
+def stage_table_ddl(table: TableContract, stage_name: str) -> list[str]:
+    """Statements that create the stage `schema.table` a batch is copied into: the same typed columns, no constraint, so
+    that repeated keys can be found there, and unlogged, because a crash starts the batch again."""
+    name = quote_qualified(stage_name)
+    lines = [f"{quote(column)} {pg_type}" for column, pg_type in (*typed_columns(table), *STAGE_BOOKKEEPING)]
+    body = ",\n    ".join(lines)
+    return [f"drop table if exists {name}", f"create unlogged table {name} (\n    {body}\n)"]
+
+
+def _helper_comments(column: ColumnContract) -> list[tuple[str, str]]:
+    if column.identifier is None:
+        return []
+    key, grade = column.helper_columns
+    what = "令牌 · Keyed token" if column.identifier == "citizen_no" else "规范代码 · Normalised code"
+    return [(key, f"{column.zh}{what} of {column.name}"), (grade, f"{column.zh}等级 · Grade of {column.name}")]
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
