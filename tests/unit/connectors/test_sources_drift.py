@@ -1,0 +1,12 @@
+"""dbt's sources must say what the contracts say."""
+
+from __future__ import annotations
+
+from connectors.contract import load_contracts
+from connectors.sources_yaml import SOURCES_PATH, render_sources
+
+
+def test_sources_file_is_what_the_contracts_say() -> None:
+    assert SOURCES_PATH.read_text(encoding="utf-8") == render_sources(load_contracts()), (
+        "run `python -m connectors.sources_yaml`"
+    )
