@@ -1,0 +1,1 @@
+"""The `cityhub` command line: one module per group of commands. Commands import what is slow when they need it."""

@@ -1,0 +1,145 @@
+"""`cityhub demo`: a synthetic city, its four systems, one run, and the pages. `cityhub demo advance`: its next days."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Annotated, Any
+
+import psycopg
+import typer
+from psycopg import sql
+
+import demo as city
+from orchestration import hub
+from orchestration.cli.console import Display, err, out, print_json, table
+from orchestration.cli.run import AsJson, BusinessDate, DagsterPort, PagesPort, execute, finish
+from warehouse.database import EMBEDDED_DATABASE, Database
+from warehouse.errors import ConfigurationError
+
+app = typer.Typer(
+    invoke_without_command=True,
+    help="Build a synthetic city with its four systems, run the whole road over it, and serve the result.",
+    epilog="Examples: [bold]cityhub demo[/] · [bold]cityhub demo --no-serve --residents 2000 --json[/]",
+)
+ADVANCE_EXAMPLE = "Example: [bold]cityhub demo advance --days 3 && cityhub run[/]"
+
+
+@app.callback()
+def demo(
+    context: typer.Context,
+    residents: Annotated[int, typer.Option(min=100, max=6_000_000, help="Residents of the city.")] = 20_000,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same city.")] = 7,
+    no_serve: Annotated[bool, typer.Option("--no-serve", help="End after the run.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Throw this home's city and its warehouse away first.")
+    ] = False,
+    urban_url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="CITYHUB_DEMO_URBAN_URL",
+            show_default=False,
+            help="Keep urban management in this database (mysql+pymysql://…) instead of SQLite.",
+        ),
+    ] = None,
+    business_date: BusinessDate = None,
+    pages_port: PagesPort = 8501,
+    dagster_port: DagsterPort = 3000,
+    as_json: AsJson = False,
+) -> None:
+    """Build a synthetic city with its four systems, run the whole road over it, and serve the result."""
+    if context.invoked_subcommand:
+        return
+    if as_json and not no_serve:
+        raise typer.BadParameter("--json goes with --no-serve", param_hint="--json")
+    from orchestration.serve import require_ports, serve
+
+    if not no_serve:
+        require_ports({"--pages-port": pages_port, "--dagster-port": dagster_port})
+    with Display(quiet=as_json) as display:
+        if fresh:
+            throw_away()
+        with display.stage("warehouse"):
+            database = _demo_database()
+        _ensure_city(database, residents, seed, urban_url, display)
+        display.begin("sources", 0)
+        with hub.sources():
+            report = execute(display, business_date)
+    finish(report, display, as_json, extra={"residents": residents, "seed": seed})
+    if not as_json:
+        seconds = [[stage, f"{spent:.1f}"] for stage, spent in display.seconds.items()]
+        out.print(table("\nTime", ["step", "seconds"], seconds, numeric=["seconds"]))
+    if not no_serve:
+        with hub.sources():
+            serve(pages_port, dagster_port, out=out, err=err)
+
+
+@app.command(epilog=ADVANCE_EXAMPLE)
+def advance(
+    days: Annotated[int, typer.Option("--days", min=1, max=3660, help="Days to live on.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Let the city live on: births, deaths, moves, cases, corrections, late rows, fresh drops."""
+    home = hub.hub_settings().home
+    if not city.exists(home):
+        raise ConfigurationError(
+            "There is no demo city to advance.",
+            where=str(home),
+            expected="a home in which `cityhub demo` has built a city",
+            do="run `cityhub demo --no-serve` first, or set CITYHUB_HOME to the home that has one",
+        )
+    database = hub.hub_database()
+    assert database.embedded_admin is not None
+    changed: Any = city.advance(home, days, database.embedded_admin)
+    today = city.clock(home)
+    if as_json:
+        print_json({"days": days, "clock": today, "changed": changed})
+        return
+    out.print(f"The city's clock is at {today}. Run [bold]cityhub run[/] to take its changes.", highlight=False)
+    rows = [[name, count] for name, count in changed.items()]
+    out.print(table("Rows written by the city", ["table", "rows"], rows, numeric=["rows"]))
+
+
+def _demo_database() -> Database:
+    database = hub.hub_database()
+    if database.embedded_admin is None:
+        raise ConfigurationError(
+            "The demo keeps its synthetic systems on the embedded Postgres, and an external one is set.",
+            where="environment variable CITYHUB_DATABASE_URL",
+            expected="no external database",
+            do="unset CITYHUB_DATABASE_URL for the demo",
+        )
+    return database
+
+
+def _ensure_city(database: Database, residents: int, seed: int, urban_url: str | None, display: Display) -> None:
+    home = hub.hub_settings().home
+    assert database.embedded_admin is not None
+    if city.exists(home):
+        there = city.describe(home)
+        if (there["residents"], there["seed"]) != (residents, seed):
+            raise ConfigurationError(
+                f"This home already holds a city of {there['residents']:,} residents, seed {there['seed']}.",
+                where=str(home),
+                expected=f"a city of {residents:,} residents, seed {seed}, or none",
+                do=f"use --residents {there['residents']} --seed {there['seed']}, "
+                "or add --fresh to throw it away, or set CITYHUB_HOME to another directory",
+            )
+        return
+    with display.stage("city"):
+        city.build(home, city.generate(residents=residents, seed=seed), database.embedded_admin, urban_url)
+
+
+def throw_away() -> None:
+    """Remove the home's demo city with everything the hub made of it; a home without one is left alone."""
+    home = hub.hub_settings().home
+    if not city.exists(home):
+        return
+    database = _demo_database()
+    assert database.embedded_admin is not None
+    database.dispose()
+    with psycopg.connect(database.embedded_admin, autocommit=True) as connection:
+        for name in (EMBEDDED_DATABASE, city.CIVIL_AFFAIRS_DATABASE):
+            connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+    hub.hub_database.cache_clear()
+    for directory in ("demo", "dagster", "logs"):
+        shutil.rmtree(home / directory, ignore_errors=True)

@@ -1,0 +1,74 @@
+"""`cityhub run` and `cityhub up`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from orchestration import hub
+from orchestration.cli.console import Display, err, out, print_json
+from orchestration.cli.summary import print_summary
+from orchestration.job import RunReport, run_job
+from orchestration.progress import reporting_to
+
+RUN_EXAMPLE = "Example: [bold]cityhub run --business-date 2026-06-30[/]"
+UP_EXAMPLE = "Example: [bold]cityhub up --pages-port 8600 --dagster-port 3100[/]"
+
+BusinessDate = Annotated[
+    datetime | None,
+    typer.Option(
+        "--business-date", formats=["%Y-%m-%d"],
+        help="The day the scorecards speak of; any day can be run again with the same result. "
+        "Default: the sources' latest day in the demo, else today in Shanghai.",
+    ),
+]  # fmt: skip
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and no progress.")]
+PagesPort = Annotated[int, typer.Option("--pages-port", min=1, max=65535, help="Port of the pages (Streamlit).")]
+DagsterPort = Annotated[int, typer.Option("--dagster-port", min=1, max=65535, help="Port of Dagster.")]
+
+
+def run(business_date: BusinessDate = None, as_json: AsJson = False) -> None:
+    """Pull, join, check, score and release once, in this process."""
+    with Display(quiet=as_json) as display:
+        with display.stage("warehouse"):
+            hub.hub_database()
+        report = execute(display, business_date)
+    finish(report, display, as_json)
+
+
+def execute(display: Display, business_date: datetime | None) -> RunReport:
+    """The daily job with this display as its reporter."""
+    with hub.sources(), reporting_to(display):
+        return run_job(business_date.date() if business_date else None)
+
+
+def finish(report: RunReport, display: Display, as_json: bool, extra: dict[str, Any] | None = None) -> None:
+    """Tell how the run ended; leave with its exit code when that is not 0."""
+    if as_json:
+        print_json(
+            {
+                "run_id": report.run_id,
+                "outcome": report.outcome,
+                "business_date": report.business_date,
+                "troubled": report.troubled,
+                "reason": report.reason or None,
+                "seconds": {stage: round(seconds, 2) for stage, seconds in display.seconds.items()},
+                **(extra or {}),
+            }
+        )
+    else:
+        print_summary(report)
+    if report.exit_code:
+        raise typer.Exit(report.exit_code)
+
+
+def up(pages_port: PagesPort = 8501, dagster_port: DagsterPort = 3000) -> None:
+    """Serve the pages and Dagster on 127.0.0.1 until Ctrl-C."""
+    from orchestration.serve import require_ports, serve
+
+    require_ports({"--pages-port": pages_port, "--dagster-port": dagster_port})
+    hub.hub_database()
+    with hub.sources():
+        serve(pages_port, dagster_port, out=out, err=err)

@@ -1,0 +1,91 @@
+"""The table at the end of a run: what was pulled, joined, checked and released."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from orchestration.cli.console import STATE_STYLE, out, table
+from orchestration.job import RunReport
+from orchestration.status import status
+
+COUNTS = ("read", "inserted", "updated", "unchanged", "deleted", "quarantined")
+OUTCOME = {
+    "released": "[green]Released[/]",
+    "unchanged": "[green]Nothing changed[/]: the current release stands",
+    "refused": "[red]Refused[/]: readers keep the previous release",
+    "failed": "[red]Failed[/]: readers keep the previous release",
+}
+
+
+def print_summary(report: RunReport) -> None:
+    """Outcome and the state of everything, for a person."""
+    state = status()
+    out.print(systems_table(state))
+    print_rest(state)
+    out.print(f"\n{OUTCOME[report.outcome]}", end="")
+    out.print(f" · business date {report.business_date} · run {report.run_id}", highlight=False)
+    if report.reason:
+        out.print(f"[red]Reason[/]: {escape(report.reason)}", soft_wrap=True)
+    for name, why in report.troubled.items():
+        out.print(f"[yellow]![/] {escape(name)} {escape(why)}", soft_wrap=True)
+
+
+def systems_table(state: dict[str, Any]) -> Table:
+    """Every source table with its state and the counts of its last batch."""
+    rows = [
+        [f"{system}.{name}", entry["state"], *(entry[count] for count in COUNTS), (entry["as_of"] or "–")[:16]]
+        for system, tables in state["systems"].items()
+        for name, entry in tables.items()
+    ]
+    result = table("Pulled", ["table", "state", *COUNTS, "as of"], rows, numeric=COUNTS)
+    for index, row in enumerate(rows):
+        result.rows[index].style = "" if row[1] == "admitted" else STATE_STYLE[row[1]]
+    return result
+
+
+def print_rest(state: dict[str, Any]) -> None:
+    """Identity, checks, release and the newest closed month of the district."""
+    joined = [
+        [kind, counts["records"], counts["subjects"], counts["by_method"].get("certified", 0)]
+        for kind, counts in state["identity"].items()
+    ]
+    if joined:
+        out.print()
+        numeric = ("records", "subjects", "certified records")
+        out.print(table("Joined", ["kind", *numeric], joined, numeric=numeric))
+    checks = state["checks"]
+    out.print(
+        f"\n[bold]Checked[/]  {checks['passed']:,} passed, {checks['warned']:,} warned, {checks['failed']:,} failed"
+    )
+    for name in checks["failed_names"]:
+        out.print(f"  [red]failed[/] {escape(name)}")
+    release = state["release"]
+    if release is None:
+        out.print("\n[bold]Released[/]  nothing yet")
+        return
+    rows = ", ".join(f"{name} {count:,}" for name, count in release["tables"].items())
+    out.print(
+        f"\n[bold]Released[/]  no. {release['id']} at {release['published_at'][:19]} UTC: {rows}", highlight=False
+    )
+    out.print()
+    out.print(indicator_table(state["indicators"]))
+
+
+def indicator_table(indicators: list[dict[str, Any]]) -> Table:
+    """The district's indicators in the newest month that is closed."""
+    closed = [row["period"] for row in indicators if row["status"] != "too_early"]
+    newest = max(closed, default=None)
+    rows = [
+        [row["code"], row["numerator"], row["denominator"], _share(row["value"]), _share(row["target"]), row["status"]]
+        for row in indicators
+        if row["period"] == newest
+    ]
+    columns = ["indicator", "numerator", "denominator", "value", "target", "status"]
+    return table(f"District, {newest}", columns, rows, numeric=columns[1:5])
+
+
+def _share(value: float | None) -> str | None:
+    return None if value is None else f"{value:.1%}"

@@ -1,0 +1,30 @@
+"""The Dagster code location: `dagster dev -m orchestration.definitions`."""
+
+from __future__ import annotations
+
+import dagster as dg
+from dagster_dbt import DbtCliResource
+
+from orchestration.dbt_assets import DBT, HubConfig, build_dbt_assets, dbt_project
+from orchestration.raw_assets import build_raw_assets
+from orchestration.schedules import build_jobs, build_schedules
+from orchestration.subject_assets import build_release_asset, current_links
+from sharing.release import RELEASED_TABLES
+
+
+def build_definitions() -> dg.Definitions:
+    """Everything: raw assets from contracts, dbt, identity, release, the jobs and their schedules."""
+    released = [dg.AssetKey([table.built_schema, table.name]) for table in RELEASED_TABLES]
+    jobs = build_jobs()
+    return dg.Definitions(
+        assets=[*build_raw_assets(), *build_dbt_assets(), current_links, build_release_asset(released)],
+        jobs=list(jobs.values()),
+        schedules=build_schedules(jobs),
+        resources={
+            "dbt": DbtCliResource(project_dir=dbt_project(), dbt_executable=DBT),
+            "hub": HubConfig(),
+        },
+    )
+
+
+defs = build_definitions()

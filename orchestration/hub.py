@@ -1,0 +1,94 @@
+"""The hub as one process sees it: its settings, its open warehouse, its contracts, its sources.
+
+A home with a demo city brings its own source systems: `sources` starts them and names their addresses. A production
+home names them in the environment (`CITYHUB_SOURCE_<SYSTEM>_URL`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import demo
+from connectors.contract import SystemContract, load_contracts
+from warehouse.database import Database, open_database
+from warehouse.errors import ConfigurationError
+from warehouse.settings import TIMEZONE, Settings, get_settings
+
+# Synthetic people need no secret, but their tokens must be the same in every process of the home.
+DEMO_TOKEN_KEY = "synthetic city, no secret"  # noqa: S105
+
+
+def hub_settings() -> Settings:
+    """The settings, with the demo's token key where the home holds a demo city and no key is set."""
+    settings = get_settings()
+    if settings.token_key is None and demo.exists(settings.home):
+        os.environ["CITYHUB_TOKEN_KEY"] = DEMO_TOKEN_KEY
+        get_settings.cache_clear()
+        settings = get_settings()
+    return settings
+
+
+@lru_cache(maxsize=1)
+def hub_database() -> Database:
+    """The warehouse, opened once per process."""
+    return open_database(hub_settings())
+
+
+@lru_cache(maxsize=1)
+def hub_contracts() -> Mapping[str, SystemContract]:
+    """All contracts, by system."""
+    return load_contracts()
+
+
+def addresses_in_environment() -> bool:
+    """Whether any source system is named in the environment: then the demo's own stay away."""
+    return any(hub_settings().source_url(system) for system in hub_contracts())
+
+
+@contextmanager
+def sources() -> Iterator[None]:
+    """Source systems within reach while the block runs: those of the environment, or the demo city's."""
+    settings = hub_settings()
+    if addresses_in_environment():
+        yield
+        return
+    if not demo.exists(settings.home):
+        raise ConfigurationError(
+            "No source system is configured.",
+            where=f"environment, and {settings.home}",
+            expected="CITYHUB_SOURCE_<SYSTEM>_URL for each system, or a demo city in this home",
+            do="set the addresses (see docs/how-to/connect-a-system.md), or run `cityhub demo` for a synthetic city",
+        )
+    with demo.serving(settings.home) as environment:
+        before = {name: os.environ.get(name) for name in environment}
+        os.environ.update(environment)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+
+
+def default_business_date() -> date:
+    """The business date of a run that names none.
+
+    With a demo city: the sources' own latest day, since the city lives by its own clock. Otherwise today in Shanghai.
+    """
+    settings = hub_settings()
+    if demo.exists(settings.home):
+        with hub_database().psycopg("pipeline") as connection:
+            row = connection.execute(
+                f"select max((as_of at time zone '{TIMEZONE}')::date) from ops.source_states"
+            ).fetchone()
+        if row is not None and row[0] is not None:
+            latest: date = row[0]
+            return latest
+    return datetime.now(ZoneInfo(TIMEZONE)).date()

@@ -1,0 +1,99 @@
+"""The daily job in this process: what `cityhub run` and `cityhub demo` execute, and what came of it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+import orchestration.hub as hub
+from orchestration.ledger import finish_run, run_row
+from orchestration.progress import reporter
+
+Outcome = Literal["released", "unchanged", "refused", "failed"]
+
+DAGSTER_YAML = "telemetry:\n  enabled: false\n"
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """How a run ended.
+
+    Attributes:
+        outcome: released | unchanged (nothing to build) | refused (a gate said no) | failed (it broke).
+        troubled: tables that are held or stale, with the reason.
+        reason: why it was refused or failed.
+    """
+
+    run_id: str
+    outcome: Outcome
+    business_date: date | None
+    troubled: dict[str, str]
+    reason: str
+
+    @property
+    def exit_code(self) -> int:
+        """0: all well; 1: nothing was released; 3: released, but some tables are held or stale."""
+        if self.outcome in ("refused", "failed"):
+            return 1
+        return 3 if self.troubled else 0
+
+
+def dagster_home(home: Path) -> Path:
+    """Dagster's own directory in this home; made on first use."""
+    directory = home / "dagster"
+    directory.mkdir(parents=True, exist_ok=True)
+    config = directory / "dagster.yaml"
+    if not config.exists():
+        config.write_text(DAGSTER_YAML)
+    os.environ["DAGSTER_HOME"] = str(directory)
+    return directory
+
+
+def run_job(business_date: date | None = None, job: str = "daily") -> RunReport:
+    """Execute a job in this process and say how it ended. Sources must be within reach (`hub.sources`)."""
+    settings = hub.hub_settings()
+    dagster_home(settings.home)
+    database = hub.hub_database()
+    # Imported here: Dagster takes 3 s, which the other commands should not pay.
+    import dagster as dg
+
+    from orchestration.definitions import defs
+
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    reporter().begin("pull", sum(len(contract.tables) for contract in hub.hub_contracts().values()))
+    config = {
+        "resources": {"hub": {"config": {"business_date": business_date.isoformat() if business_date else ""}}},
+        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+    }
+    with dg.DagsterInstance.get() as instance:
+        result = defs.resolve_job_def(job).execute_in_process(
+            instance=instance, run_config=config, raise_on_error=False
+        )
+    reason = _reason(result)
+    run = run_row(database, result.run_id)
+    if not result.success and run["state"] == "running":
+        finish_run(database, result.run_id, "failed")
+        run["state"] = "failed"
+    return RunReport(result.run_id, run["state"], run["business_date"], _troubled(), reason)
+
+
+def _reason(result: object) -> str:
+    for event in result.all_events:  # type: ignore[attr-defined]
+        if event.is_step_failure:
+            failure = event.step_failure_data
+            description = failure.user_failure_data.description if failure.user_failure_data else None
+            return str(description or f"step {event.step_key}: {failure.error_display_string.splitlines()[0]}")
+    return ""
+
+
+def _troubled() -> dict[str, str]:
+    with hub.hub_database().psycopg("pipeline") as connection:
+        rows = connection.execute(
+            "select system || '.' || table_name, state || ': ' || coalesce(last_error, '')"
+            " from ops.source_states where state in ('held', 'stale') order by 1"
+        ).fetchall()
+    return dict(rows)

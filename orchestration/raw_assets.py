@@ -1,0 +1,100 @@
+"""One asset per source table, made from its contract, with the admission gate as its check.
+
+A table that cannot be admitted fails nothing else: its asset succeeds with state `held` or `stale` and a failed check,
+raw keeps what it last admitted, and the other systems go on. Only a transient failure is tried again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from connectors.contract import SystemContract, TableContract
+from connectors.landing import AdmissionGate, LandingResult, land_table
+from expectations.admission import make_gate
+from orchestration.hub import hub_contracts, hub_database, hub_settings
+from orchestration.ledger import start_run
+from orchestration.progress import reporter
+from warehouse.errors import CityhubError, TransientError
+
+GATE = "admission_gate"
+# Three tries in all, 1 s and 2 s apart: a restart of the other side is over by then; a longer outage waits for the
+# next schedule, with the table marked stale.
+MAX_RETRIES = 2
+
+_gate: list[AdmissionGate] = []
+
+
+def raw_asset_key(table: TableContract) -> dg.AssetKey:
+    """`raw_<system>/<table>`: the same key that dagster-dbt gives to the dbt source."""
+    return dg.AssetKey([table.raw_schema, table.name])
+
+
+def build_raw_assets() -> list[dg.AssetsDefinition]:
+    """The raw assets of all contracts."""
+    return [build_raw_asset(contract, table) for contract in hub_contracts().values() for table in contract.tables]
+
+
+def build_raw_asset(contract: SystemContract, table: TableContract) -> dg.AssetsDefinition:
+    """The asset that lands one source table."""
+    key = raw_asset_key(table)
+
+    @dg.asset(
+        key=key,
+        group_name=contract.system,
+        description=f"{table.zh} / {table.en}",
+        kinds={contract.transport, "postgres"},
+        owners=[f"team:{contract.owner_department}"],
+        metadata={"load_mode": table.load_mode, "key": list(table.key), "contract_version": table.version},
+        check_specs=[dg.AssetCheckSpec(GATE, asset=key, description="Contract's promises over the delivered batch")],
+    )
+    def raw_table(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
+        result = pull(context, contract, table)
+        yield dg.MaterializeResult(metadata=_metadata(result), check_results=[_check(result)])
+
+    return raw_table
+
+
+def pull(context: dg.AssetExecutionContext, contract: SystemContract, table: TableContract) -> LandingResult:
+    """Land one table; a transient failure asks Dagster for another try while tries are left."""
+    database = hub_database()
+    start_run(database, context.run_id)
+    if not _gate:
+        _gate.append(make_gate(database, hub_settings()))
+    try:
+        result = land_table(database, hub_settings(), contract, table, run_id=context.run_id, gate=_gate[0], full=False)
+    except TransientError as error:
+        if context.retry_number < MAX_RETRIES:
+            raise dg.RetryRequested(MAX_RETRIES, seconds_to_wait=2**context.retry_number) from error
+        raise
+    label = f"{contract.system}.{table.name}"
+    reporter().step("pull", label)
+    if result.state != "admitted":
+        context.log.warning(f"{label} is {result.state}: {result.reason}")
+        reporter().note(f"{label} is {result.state}: {result.reason}")
+    return result
+
+
+def _metadata(result: LandingResult) -> dict[str, dg.MetadataValue]:
+    counts = ("read", "inserted", "updated", "unchanged", "deleted", "quarantined")
+    metadata: dict[str, dg.MetadataValue] = {name: dg.MetadataValue.int(getattr(result, name)) for name in counts}
+    metadata["state"] = dg.MetadataValue.text(result.state)
+    if result.as_of is not None:
+        metadata["as_of"] = dg.MetadataValue.timestamp(result.as_of)
+    if result.reason:
+        metadata["reason"] = dg.MetadataValue.text(result.reason)
+    return metadata
+
+
+def _check(result: LandingResult) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=GATE,
+        passed=result.state == "admitted",
+        # A warning for Dagster: downstream goes on with what was last admitted. The error is the table's state.
+        severity=dg.AssetCheckSeverity.WARN,
+        description=result.reason or "admitted",
+    )
+
+
+__all__ = ["CityhubError", "build_raw_asset", "build_raw_assets", "pull", "raw_asset_key"]
