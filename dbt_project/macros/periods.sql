@@ -1,0 +1,51 @@
+{# The business date is an input of the run. Every model that needs "today" takes it from here. #}
+{% macro business_date() -%}
+    {%- set given = var('business_date', none) -%}
+    {%- if execute and given is none -%}
+        {{ exceptions.raise_compiler_error(
+            "business_date is missing. Expected: --vars '{business_date: YYYY-MM-DD}', the day the run speaks of."
+        ) }}
+    {%- endif -%}
+    {%- if given is not none and not modules.re.match('^[0-9]{4}-[0-9]{2}-[0-9]{2}$', given | string) -%}
+        {{ exceptions.raise_compiler_error("business_date is '" ~ given ~ "'. Expected: YYYY-MM-DD.") }}
+    {%- endif -%}
+    date '{{ given or '1970-01-01' }}'
+{%- endmacro %}
+
+{# First instant after the business date; what happened at or after it is not known yet. #}
+{% macro business_end() -%}
+    (({{ business_date() }} + 1)::timestamp at time zone 'Asia/Shanghai')
+{%- endmacro %}
+
+{# First day of the earliest month shown. #}
+{% macro window_start() -%}
+    (date_trunc('month', {{ business_date() }}::timestamp) - interval '{{ var('period_months') - 1 }} months')::date
+{%- endmacro %}
+
+{# The calendar day in the district of an instant. #}
+{% macro local_date(instant) -%}
+    ({{ instant }} at time zone 'Asia/Shanghai')::date
+{%- endmacro %}
+
+{# 'YYYY-MM' of an instant, by the district's clock. #}
+{% macro local_period(instant) -%}
+    to_char({{ instant }} at time zone 'Asia/Shanghai', 'YYYY-MM')
+{%- endmacro %}
+
+{# An event not later than the business date, otherwise null: a past day can be run again with the same result. #}
+{% macro known(instant) -%}
+    case when {{ instant }} < {{ business_end() }} then {{ instant }} end
+{%- endmacro %}
+
+{# A stay counts on a day from the day of admission up to, not including, the day of discharge. #}
+{% macro in_residence(stay, day) -%}
+    {{ stay }}.admitted_on <= {{ day }} and ({{ stay }}.discharged_on is null or {{ stay }}.discharged_on > {{ day }})
+{%- endmacro %}
+
+{# A licence is in force on a day inside its dates unless it was revoked; 'expired' only repeats the dates.
+   The source tells no day of revocation, so a revoked licence counts as never in force. #}
+{% macro licence_in_force(licence, day) -%}
+    ({{ licence }}.valid_from is null or {{ licence }}.valid_from <= {{ day }})
+    and ({{ licence }}.valid_until is null or {{ licence }}.valid_until >= {{ day }})
+    and {{ licence }}.status is distinct from 'revoked'
+{%- endmacro %}

@@ -1,0 +1,34 @@
+{# Full-width forms to half-width, outer blanks off, empty to null. #}
+{% macro clean_text(column) -%}
+    nullif(btrim(normalize({{ column }}, NFKC), E' \t\r\n\u00a0\u3000'), '')
+{%- endmacro %}
+
+{# A name as it is compared and shown: one kind of middle dot, no blanks between Chinese characters. #}
+{% macro clean_name(column) -%}
+    nullif(
+        regexp_replace(
+            regexp_replace(
+                translate(btrim(normalize({{ column }}, NFKC)), '•・‧∙⋅．', '······'),
+                '([\u2e80-\u9fff])\s+(?=[\u2e80-\u9fff])', '\1', 'g'
+            ),
+            '\s+', ' ', 'g'
+        ),
+        ''
+    )
+{%- endmacro %}
+
+{# Digits only, country prefix off; a masked number (138****1234) says nothing that could be compared. #}
+{% macro clean_phone(column) -%}
+    case
+        when {{ column }} like '%*%' then null
+        else nullif(regexp_replace(normalize({{ column }}, NFKC), '^\s*(\+?86)(?=[\s-]*1\d{2})|\D', '', 'g'), '')
+    end
+{%- endmacro %}
+
+{# Each system has its own dialect: 男/女, M/F, 1/2 (GB/T 2261.1). #}
+{% macro sex_code(column) -%}
+    case
+        when upper(btrim({{ column }})) in ('男', 'M', 'MALE', '1') then 'male'
+        when upper(btrim({{ column }})) in ('女', 'F', 'FEMALE', '2') then 'female'
+    end
+{%- endmacro %}

@@ -1,0 +1,7 @@
+-- Per case: how many steps it has taken.
+select
+    case_no,
+    count(*)::integer as step_count
+from {{ ref('stg_urban_management__case_step') }}
+where step_at < {{ business_end() }}
+group by case_no

@@ -1,0 +1,81 @@
+{#- event kind, staging model, day, instant (none: the source knows only the day), the event's own record,
+    key by which the link is found. -#}
+{%- set resident_events = [
+    ('died', 'stg_civil_affairs__resident', 'died_on', none, 'civil_affairs', 'residents', 'person_no', 'residents', 'person_no'),
+    ('benefit_started', 'stg_civil_affairs__benefit', 'started_on', none, 'civil_affairs', 'benefits', 'grant_no', 'residents', 'person_no'),
+    ('benefit_ended', 'stg_civil_affairs__benefit', 'ended_on', none, 'civil_affairs', 'benefits', 'grant_no', 'residents', 'person_no'),
+    ('care_assessed', 'stg_civil_affairs__care_assessment', 'assessed_on', none, 'civil_affairs', 'care_assessments', 'assessment_no', 'residents', 'person_no'),
+    ('admitted', 'stg_care_homes__stay', 'admitted_on', none, 'care_homes', 'stays', 'stay_no', 'stays', 'stay_no'),
+    ('discharged', 'stg_care_homes__stay', 'discharged_on', none, 'care_homes', 'stays', 'stay_no', 'stays', 'stay_no'),
+    ('case_found', 'stg_urban_management__case', none, 'found_at', 'urban_management', 'cases', 'case_no', 'cases', 'case_no'),
+    ('case_closed', 'stg_urban_management__case', none, 'closed_at', 'urban_management', 'cases', 'case_no', 'cases', 'case_no'),
+] -%}
+{%- set enterprise_events = [
+    ('established', 'stg_market_supervision__enterprise', 'established_on', none, 'market_supervision', 'enterprises', 'uscc'),
+    ('licence_granted', 'stg_market_supervision__licence', 'valid_from', none, 'market_supervision', 'licences', 'licence_no'),
+    ('licence_expired', 'stg_market_supervision__licence', 'valid_until', none, 'market_supervision', 'licences', 'licence_no'),
+    ('inspected', 'stg_market_supervision__inspection', 'inspected_on', none, 'market_supervision', 'inspections', 'inspection_no'),
+    ('penalised', 'stg_market_supervision__penalty', 'decided_on', none, 'market_supervision', 'penalties', 'penalty_no'),
+    ('lifecycle_item_done', 'stg_market_supervision__lifecycle_notice', none, 'done_at', 'market_supervision', 'lifecycle_notices', 'notice_no'),
+    ('case_found', 'stg_urban_management__case', none, 'found_at', 'urban_management', 'cases', 'case_no'),
+    ('case_closed', 'stg_urban_management__case', none, 'closed_at', 'urban_management', 'cases', 'case_no'),
+] -%}
+-- What happened to each subject, in one list; what lies after the business date is not known yet.
+with happened as (
+    {%- for kind, model, day, instant, system, table_name, key, link_table, link_key in resident_events %}
+    select
+        'resident' as subject_kind,
+        link.resident_id as subject_id,
+        {{ 'event.' ~ day if day else local_date('event.' ~ instant) }} as on_date,
+        {{ 'event.' ~ instant if instant else 'null::timestamptz' }} as at,
+        '{{ kind }}' as event_kind,
+        '{{ system }}' as system,
+        '{{ table_name }}' as table_name,
+        event.{{ key }} as record_key
+    from {{ ref(model) }} as event
+    inner join {{ ref('int_resident_links') }} as link
+        on link.source = '{{ system }}.{{ link_table }}' and event.{{ link_key }} = link.record_key
+    union all
+    {%- endfor %}
+    {%- for kind, model, day, instant, system, table_name, key in enterprise_events %}
+    select
+        'enterprise' as subject_kind,
+        link.enterprise_id as subject_id,
+        {{ 'event.' ~ day if day else local_date('event.' ~ instant) }} as on_date,
+        {{ 'event.' ~ instant if instant else 'null::timestamptz' }} as at,
+        '{{ kind }}' as event_kind,
+        '{{ system }}' as system,
+        '{{ table_name }}' as table_name,
+        event.{{ key }} as record_key
+    from {{ ref(model) }} as event
+    {%- if table_name in ['enterprises', 'cases'] %}
+    inner join {{ ref('int_enterprise_links') }} as link
+        on link.source = '{{ system }}.{{ table_name }}' and event.{{ key }} = link.record_key
+    {%- else %}
+    inner join {{ ref('int_market_facts') }} as link
+        on link.table_name = '{{ table_name }}' and event.{{ key }} = link.record_key
+    {%- endif %}
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+)
+
+select
+    md5(concat_ws(
+        '|', happened.subject_kind, happened.subject_id, happened.event_kind,
+        happened.system, happened.table_name, happened.record_key
+    )) as event_id,
+    happened.subject_kind::text as subject_kind,
+    happened.subject_id::text as subject_id,
+    happened.on_date,
+    happened.at,
+    happened.event_kind::text as event_kind,
+    coalesce(label.zh, happened.event_kind)::text as label_zh,
+    coalesce(label.en, happened.event_kind)::text as label_en,
+    happened.system::text as system,
+    happened.table_name::text as table_name,
+    happened.record_key::text as record_key
+from happened
+left join {{ ref('seed_labels') }} as label on label.kind = 'event_kind' and happened.event_kind = label.code
+where happened.on_date <= {{ business_date() }} and happened.subject_id is not null
