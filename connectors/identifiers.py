@@ -1,7 +1,7 @@
 """Arithmetic of citizen numbers (GB 11643) and unified social credit codes (GB 32100), one by one and by column.
 
-The scalar functions are the reference; the column functions must agree with them on every text, and a property test says
-so. Nothing here knows a table, a token or a person: what a grade means for a row is decided by the checks.
+The scalar functions are the reference; the column functions must agree with them on every text, and a property test
+says so. Nothing here knows a table, a token or a person: what a grade means for a row is decided by the checks.
 
 Division prefixes are never judged: numbers of older residents carry codes that no longer exist (310119 Nanhui, 310224
 Chuansha), and credit codes may begin with A, N or Y; packages that refuse either are wrong for these records.
@@ -233,4 +233,7 @@ def _are_birthdays(digits: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     is_leap = ((year % 4 == 0) & (year % 100 != 0)) | (year % 400 == 0)
     lengths = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
     length = lengths[np.where(month <= 12, month, 0)] + (is_leap & (month == 2))
-    return (year >= FIRST_BIRTH_YEAR) & (year <= LAST_BIRTH_YEAR) & (day >= 1) & (day <= length)
+    is_born: npt.NDArray[np.bool_] = (
+        (year >= FIRST_BIRTH_YEAR) & (year <= LAST_BIRTH_YEAR) & (day >= 1) & (day <= length)
+    )
+    return is_born
