@@ -25,3 +25,8 @@
     where subject_kind = '{{ subject_kind }}'
     group by source
 {%- endmacro %}
+
+{# The value of the most recent row that has one; the key breaks ties. #}
+{% macro latest(column, recency, key) -%}
+    (array_agg({{ column }} order by {{ recency }} desc nulls last, {{ key }}) filter (where {{ column }} is not null))[1]
+{%- endmacro %}

@@ -6,7 +6,7 @@
             "business_date is missing. Expected: --vars '{business_date: YYYY-MM-DD}', the day the run speaks of."
         ) }}
     {%- endif -%}
-    {%- if given is not none and not modules.re.match('^[0-9]{4}-[0-9]{2}-[0-9]{2}$', given | string) -%}
+    {%- if execute and given is not none and (given | string).split('-') | map('length') | list != [4, 2, 2] -%}
         {{ exceptions.raise_compiler_error("business_date is '" ~ given ~ "'. Expected: YYYY-MM-DD.") }}
     {%- endif -%}
     date '{{ given or '1970-01-01' }}'
@@ -14,12 +14,17 @@
 
 {# First instant after the business date; what happened at or after it is not known yet. #}
 {% macro business_end() -%}
-    (({{ business_date() }} + 1)::timestamp at time zone 'Asia/Shanghai')
+    {{ day_end(business_date()) }}
+{%- endmacro %}
+
+{# First instant after a day in the district. #}
+{% macro day_end(day) -%}
+    (({{ day }} + 1)::timestamp at time zone 'Asia/Shanghai')
 {%- endmacro %}
 
 {# First day of the earliest month shown. #}
 {% macro window_start() -%}
-    (date_trunc('month', {{ business_date() }}::timestamp) - interval '{{ var('period_months') - 1 }} months')::date
+    (date_trunc('month', {{ business_date() }}::timestamp) - ({{ var('period_months') }} - 1) * interval '1 month')::date
 {%- endmacro %}
 
 {# The calendar day in the district of an instant. #}

@@ -25,7 +25,7 @@ select
     link.enterprise_id,
     months.period,
     months.observed_on,
-    exists (
+    exists(
         select 1
         from food_licences as licence
         where

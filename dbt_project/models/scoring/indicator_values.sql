@@ -1,3 +1,4 @@
+{%- set least_day = 'least(place.period_end_on, ' ~ business_date() ~ ')' -%}
 -- Indicator × place × month: value, score and status. Numeric arithmetic throughout, so that the last digit
 -- does not depend on the order of rows; turned into double precision at the very end.
 with counted as (
@@ -9,11 +10,12 @@ with counted as (
     {%- endfor %}
 ),
 
--- Until which instant each indicator's slowest source table is promised to be complete.
+-- Until which instant each indicator's slowest source table counts as complete: its own word plus the delay its
+-- contract allows. A table without a clock of its own is as fresh as its last pull was good.
 reach as (
     select
         definition.indicator_code,
-        bool_and(state.as_of is not null) as is_known,
+        bool_and(coalesce(state.state = 'admitted' or state.as_of is not null, false)) as is_known,
         min(state.as_of + make_interval(hours => state.freshness_hours)) as complete_until
     from {{ ref('seed_indicators') }} as definition
     cross join unnest(string_to_array(definition.source_tables, ',')) as needed (source_table)
@@ -40,9 +42,7 @@ valued as (
         place.is_open,
         counted.numerator::numeric / nullif(counted.denominator, 0) as value,
         not coalesce(reach.is_known, false)
-        or reach.complete_until < (
-            (least(place.period_end_on, {{ business_date() }}) + 1)::timestamp at time zone 'Asia/Shanghai'
-        ) as is_stale
+        or coalesce(reach.complete_until < {{ day_end(least_day) }}, false) as is_stale
     from counted
     inner join {{ ref('indicator_groups') }} as place
         on counted.dimension = place.dimension

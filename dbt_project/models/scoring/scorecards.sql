@@ -62,7 +62,7 @@ ranked as (
         1 + count(better.dimension_code) as rank
     from comparable as mine
     left join comparable as better
-        on mine.period = better.period and better.index_low > mine.index_high
+        on mine.period = better.period and mine.index_high < better.index_low
     group by mine.dimension, mine.dimension_code, mine.period
 )
 

@@ -18,7 +18,7 @@ select
     home.address,
     home.town_code,
     coalesce(in_residence.in_residence_count, 0) as in_residence_count,
-    exists (
+    exists(
         select 1
         from {{ ref('stg_market_supervision__licence') }} as licence
         inner join {{ ref('int_market_facts') }} as fact

@@ -9,7 +9,7 @@ with stated as (
         null::date as since_on,
         null::date as until_on,
         -- A revoked firm still has its representative until it is struck off.
-        register.status is distinct from 'cancelled' as is_current,
+        (register.status is distinct from 'cancelled') as is_current,
         'market_supervision' as source_system,
         'enterprises' as source_table,
         register.uscc as source_key
@@ -62,7 +62,7 @@ with stated as (
         true,
         'care_homes',
         'institutions',
-        home.home_no
+        firm.record_key
     from {{ ref('stg_care_homes__institution') }} as home
     inner join {{ ref('int_enterprise_links') }} as firm
         on firm.source = 'care_homes.institutions' and home.home_no = firm.record_key

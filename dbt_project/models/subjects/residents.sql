@@ -38,12 +38,9 @@ golden as (
 registered as (
     select
         link.resident_id,
-        (array_agg(person.hukou_address order by person.updated_at desc nulls last, person.person_no)
-            filter (where person.hukou_address is not null))[1] as hukou_address,
-        (array_agg(person.committee_code order by person.updated_at desc nulls last, person.person_no)
-            filter (where person.committee_code is not null))[1] as committee_code,
-        (array_agg(person.marital_status order by person.updated_at desc nulls last, person.person_no)
-            filter (where person.marital_status is not null))[1] as marital_status,
+        {{ latest('person.hukou_address', 'person.updated_at', 'person.person_no') }} as hukou_address,
+        {{ latest('person.committee_code', 'person.updated_at', 'person.person_no') }} as committee_code,
+        {{ latest('person.marital_status', 'person.updated_at', 'person.person_no') }} as marital_status,
         min(person.died_on) filter (where person.died_on <= {{ business_date() }}) as died_on
     from {{ ref('int_resident_links') }} as link
     inner join {{ ref('stg_civil_affairs__resident') }} as person on link.record_key = person.person_no

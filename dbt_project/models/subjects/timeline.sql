@@ -1,5 +1,5 @@
 {#- event kind, staging model, day, instant (none: the source knows only the day), the event's own record,
-    key by which the link is found. -#}
+    the record whose link tells the resident. -#}
 {%- set resident_events = [
     ('died', 'stg_civil_affairs__resident', 'died_on', none, 'civil_affairs', 'residents', 'person_no', 'residents', 'person_no'),
     ('benefit_started', 'stg_civil_affairs__benefit', 'started_on', none, 'civil_affairs', 'benefits', 'grant_no', 'residents', 'person_no'),
@@ -10,15 +10,16 @@
     ('case_found', 'stg_urban_management__case', none, 'found_at', 'urban_management', 'cases', 'case_no', 'cases', 'case_no'),
     ('case_closed', 'stg_urban_management__case', none, 'closed_at', 'urban_management', 'cases', 'case_no', 'cases', 'case_no'),
 ] -%}
+{#- The last item: is the event's record one that identity resolution has seen, or a market fact. -#}
 {%- set enterprise_events = [
-    ('established', 'stg_market_supervision__enterprise', 'established_on', none, 'market_supervision', 'enterprises', 'uscc'),
-    ('licence_granted', 'stg_market_supervision__licence', 'valid_from', none, 'market_supervision', 'licences', 'licence_no'),
-    ('licence_expired', 'stg_market_supervision__licence', 'valid_until', none, 'market_supervision', 'licences', 'licence_no'),
-    ('inspected', 'stg_market_supervision__inspection', 'inspected_on', none, 'market_supervision', 'inspections', 'inspection_no'),
-    ('penalised', 'stg_market_supervision__penalty', 'decided_on', none, 'market_supervision', 'penalties', 'penalty_no'),
-    ('lifecycle_item_done', 'stg_market_supervision__lifecycle_notice', none, 'done_at', 'market_supervision', 'lifecycle_notices', 'notice_no'),
-    ('case_found', 'stg_urban_management__case', none, 'found_at', 'urban_management', 'cases', 'case_no'),
-    ('case_closed', 'stg_urban_management__case', none, 'closed_at', 'urban_management', 'cases', 'case_no'),
+    ('established', 'stg_market_supervision__enterprise', 'established_on', none, 'market_supervision', 'enterprises', 'uscc', true),
+    ('licence_granted', 'stg_market_supervision__licence', 'valid_from', none, 'market_supervision', 'licences', 'licence_no', false),
+    ('licence_expired', 'stg_market_supervision__licence', 'valid_until', none, 'market_supervision', 'licences', 'licence_no', false),
+    ('inspected', 'stg_market_supervision__inspection', 'inspected_on', none, 'market_supervision', 'inspections', 'inspection_no', false),
+    ('penalised', 'stg_market_supervision__penalty', 'decided_on', none, 'market_supervision', 'penalties', 'penalty_no', false),
+    ('lifecycle_item_done', 'stg_market_supervision__lifecycle_notice', none, 'done_at', 'market_supervision', 'lifecycle_notices', 'notice_no', false),
+    ('case_found', 'stg_urban_management__case', none, 'found_at', 'urban_management', 'cases', 'case_no', true),
+    ('case_closed', 'stg_urban_management__case', none, 'closed_at', 'urban_management', 'cases', 'case_no', true),
 ] -%}
 -- What happened to each subject, in one list; what lies after the business date is not known yet.
 with happened as (
@@ -37,7 +38,9 @@ with happened as (
         on link.source = '{{ system }}.{{ link_table }}' and event.{{ link_key }} = link.record_key
     union all
     {%- endfor %}
-    {%- for kind, model, day, instant, system, table_name, key in enterprise_events %}
+    {%- for kind, model, day, instant, system, table_name, key, is_record in enterprise_events %}
+    {%- set by_record = "link.source = '" ~ system ~ "." ~ table_name ~ "'" %}
+    {%- set by_fact = "link.table_name = '" ~ table_name ~ "'" %}
     select
         'enterprise' as subject_kind,
         link.enterprise_id as subject_id,
@@ -48,13 +51,9 @@ with happened as (
         '{{ table_name }}' as table_name,
         event.{{ key }} as record_key
     from {{ ref(model) }} as event
-    {%- if table_name in ['enterprises', 'cases'] %}
-    inner join {{ ref('int_enterprise_links') }} as link
-        on link.source = '{{ system }}.{{ table_name }}' and event.{{ key }} = link.record_key
-    {%- else %}
-    inner join {{ ref('int_market_facts') }} as link
-        on link.table_name = '{{ table_name }}' and event.{{ key }} = link.record_key
-    {%- endif %}
+    inner join {{ ref('int_enterprise_links' if is_record else 'int_market_facts') }} as link
+        on {{ by_record if is_record else by_fact }}
+        and event.{{ key }} = link.record_key
     {%- if not loop.last %}
     union all
     {%- endif %}
