@@ -1,0 +1,177 @@
+"""The contract files against the standard and the domain; broken files against the reader."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from connectors.contract import load_contract, load_contracts
+from connectors.contract.ddl import BOOKKEEPING
+from warehouse.errors import ContractError
+from warehouse.paths import CONTRACTS_DIR
+
+FILES = sorted(CONTRACTS_DIR.glob("*.yaml"))
+CASES_COLUMNS = """case_no scenario_code channel site_no town_code committee_code found_at filed_at dispatched_at
+first_contact_at due_at extended_to disposed_at verified_at verify_result closed_at loop_level is_valid reporter_name
+reporter_phone party_name party_uscc satisfaction updated_at"""
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_files_are_valid_by_the_standards_own_schema(path: Path) -> None:
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    schema = (files("open_data_contract_standard") / "schema.json").read_text(encoding="utf-8")
+    jsonschema.Draft201909Validator(json.loads(schema)).validate(document)
+
+
+def test_every_table_is_understood() -> None:
+    contracts = load_contracts()
+    assert {system: [table.name for table in contract.tables] for system, contract in contracts.items()} == {
+        "care_homes": ["institutions", "beds", "stays", "staff", "prices", "device_alarms", "device_uptime"],
+        "civil_affairs": ["residents", "benefits", "care_assessments"],
+        "market_supervision": [
+            "enterprises",
+            "licences",
+            "inspections",
+            "penalties",
+            "special_equipment",
+            "lifecycle_notices",
+        ],
+        "urban_management": ["sites", "cases", "case_steps", "waste_weighings"],
+    }
+    cases = contracts["urban_management"].table("cases")
+    assert cases.column_names == tuple(CASES_COLUMNS.split())
+    assert (cases.load_mode, cases.cursor, cases.key) == ("incremental", "updated_at", ("case_no",))
+    assert contracts["care_homes"].table("prices").key == ("home_no", "item", "filed_on")
+    assert contracts["care_homes"].table("staff").encoding == "gb18030"
+
+
+def test_personal_columns_are_classified_and_masked() -> None:
+    masks = {"name": "name", "id_no": "citizen_no", "legal_rep_name": "name", "legal_rep_id_no": "citizen_no"}
+    masks |= {"phone": "phone", "reporter_phone": "phone", "reporter_name": "name", "home_address": "address"}
+    people = {"residents", "stays", "staff", "cases"}
+    for contract in load_contracts().values():
+        for table in contract.tables:
+            for column in table.columns:
+                expected = masks.get(column.name)
+                if column.name == "name" and table.name not in people:
+                    expected = None  # the name of a firm, a home or a place
+                assert expected is None or (column.mask, column.classification) == (expected, "personal"), column
+                assert column.mask is None or column.classification == "personal", column
+                assert column.zh
+                assert column.en
+                assert column.name not in dict(BOOKKEEPING)
+
+
+def test_small_tables_have_a_floor_below_their_shares() -> None:
+    table = load_contracts()["care_homes"].table("institutions")
+    assert (table.allowed_rejects(12), table.allowed_rejects(1_000)) == (5, 50)
+    assert (table.allowed_shrink(10), table.allowed_shrink(1_000)) == (5, 200)
+
+
+Change = Callable[[dict], None]
+
+
+def _column(name: str) -> Callable[[dict], dict]:
+    return lambda document: next(c for c in document["schema"][0]["properties"] if c["name"] == name)
+
+
+def _table_property(name: str, value: object) -> Change:
+    def change(document: dict) -> None:
+        next(p for p in document["schema"][0]["customProperties"] if p["property"] == name)["value"] = value
+
+    return change
+
+
+BROKEN: dict[str, tuple[Change, str]] = {
+    "misspelt key": (lambda d: _column("id_no")(d).update(requird=True), "requird"),
+    "unknown type": (lambda d: _column("name")(d).update(logicalType="vector"), "column name"),
+    "no classification": (lambda d: _column("name")(d).pop("classification"), "classification"),
+    "unknown mask": (
+        lambda d: _column("name")(d).update(customProperties=[{"property": "mask", "value": "blur"}]),
+        "blur",
+    ),
+    "unknown custom property": (
+        lambda d: _column("name")(d).update(customProperties=[{"property": "hidden", "value": True}]),
+        "hidden",
+    ),
+    "empty enumeration": (
+        lambda d: _column("sex")(d).update(
+            quality=[{"metric": "invalidValues", "arguments": {"validValues": []}, "mustBe": 0}]
+        ),
+        "column sex",
+    ),
+    "bad pattern": (lambda d: _column("phone")(d).update(logicalTypeOptions={"pattern": "("}), "column phone"),
+    "no key": (lambda d: _column("person_no")(d).pop("primaryKey"), "primaryKeyPosition"),
+    "personal key": (lambda d: _column("person_no")(d).update(classification="personal"), "column person_no"),
+    "unknown load mode": (_table_property("loadMode", "mirror"), "mirror"),
+    "cursor of another table": (_table_property("cursor", "seen_at"), "seen_at"),
+    "cursor that is no time": (_table_property("cursor", "name"), "table residents"),
+    "unknown reference": (
+        lambda d: d["schema"][1]["properties"][1].update(relationships=[{"to": "people.person_no"}]),
+        "civil_affairs.people.person_no",
+    ),
+    "rule over no column": (
+        lambda d: d["schema"][0]["quality"][1]["implementation"].update(right="born_on"),
+        "born_on",
+    ),
+    "rule over two types": (
+        lambda d: d["schema"][0]["quality"][1]["implementation"].update(right="name"),
+        "died_after_birth",
+    ),
+    "no freshness": (lambda d: d.pop("slaProperties"), "latency"),
+    "another standard": (lambda d: d.update(apiVersion="v2.2.2"), "apiVersion"),
+    "another name": (lambda d: d.update(id="civil"), "civil_affairs"),
+    "a column twice": (
+        lambda d: d["schema"][0]["properties"].append(dict(_column("name")(d))),
+        "declared twice",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_broken_contracts_are_refused_by_name(case: str, tmp_path: Path) -> None:
+    change, named = BROKEN[case]
+    document = yaml.safe_load((CONTRACTS_DIR / "civil_affairs.yaml").read_text(encoding="utf-8"))
+    change(document)
+    (tmp_path / "civil_affairs.yaml").write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
+    with pytest.raises(ContractError) as raised:
+        load_contracts(tmp_path)
+    error = raised.value
+    assert named in str(error)
+    assert "civil_affairs.yaml" in error.where
+    assert error.expected
+    assert error.do
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("a: [1, 2", "line"),
+        ("id: x\nid: y\n", "given twice"),
+        ("- 1\n", "no contract"),
+        ("", "no contract"),
+    ],
+)
+def test_files_that_are_no_contract_are_refused(text: str, named: str, tmp_path: Path) -> None:
+    path = tmp_path / "civil_affairs.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ContractError) as raised:
+        load_contract(path)
+    assert named in str(raised.value)
+
+
+def test_files_in_another_encoding_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "civil_affairs.yaml").write_bytes("id: 民政".encode("gb18030"))
+    with pytest.raises(ContractError, match="not UTF-8"):
+        load_contracts(tmp_path)
+
+
+def test_a_directory_without_contracts_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="no data contract"):
+        load_contracts(tmp_path)
