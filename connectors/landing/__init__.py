@@ -1,0 +1,13 @@
+"""From a source's rows to raw: validated, staged, quarantined, merged and recorded in one transaction.
+
+`land_table` lands one table; `ensure_raw` keeps the raw tables as the contracts say. What the hub makes of raw does
+not belong here, nor how rows are fetched (`connectors.transports`) or judged (`connectors.checks`).
+"""
+
+from __future__ import annotations
+
+from connectors.landing.ensure import ensure_raw
+from connectors.landing.land import land_table
+from connectors.landing.model import AdmissionGate, GateRequest, GateResult, LandingResult
+
+__all__ = ["AdmissionGate", "GateRequest", "GateResult", "LandingResult", "ensure_raw", "land_table"]

@@ -1,0 +1,304 @@
+"""Lands one table: pull, check, stage, settle, plan, gate, merge. The steps live beside; here is their order.
+
+Every way out leaves one finished ledger row. A loader killed anywhere leaves a row `loading` and perhaps a stage; the
+next loader of the table closes the one and drops the other, and pulls from the same cursor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import psycopg
+
+from connectors.contract import SystemContract, TableContract
+from connectors.contract.ddl import quote, quote_qualified
+from connectors.landing import ledger
+from connectors.landing.ensure import ensure_tables
+from connectors.landing.merge import Plan, make_plan, merge
+from connectors.landing.model import AdmissionGate, GateRequest, GateResult, LandingResult
+from connectors.landing.quarantine import has_new_rejects, store_rejected
+from connectors.landing.repeats import Repeats, put_back, settle_repeats
+from connectors.landing.stage import Stage
+from connectors.transports import Pull, open_transport
+from connectors.transports.clock import midnight
+from warehouse.database import Database, connection_error
+from warehouse.errors import CityhubError, HeldBatch, TransientError
+from warehouse.settings import Settings
+from warehouse.tokens import citizen_tokens
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+def land_table(
+    db: Database,
+    settings: Settings,
+    contract: SystemContract,
+    table: TableContract,
+    *,
+    run_id: str,
+    gate: AdmissionGate,
+    full: bool = False,
+    raise_transient: bool = True,
+) -> LandingResult:
+    """Pull a source table and bring raw to its state, or say why not.
+
+    Args:
+        run_id: the run the batch belongs to.
+        gate: decides over the staged batch; asked only when the batch would change something.
+        full: pull everything, whatever the cursor; rows of snapshot and incremental tables that are gone are marked.
+        raise_transient: raise failures worth another try; False on the last try, when they too are returned.
+
+    Returns:
+        The finished batch: admitted, held, or failed with its reason. Held and failed leave raw as it was.
+
+    Raises:
+        TransientError: the source did not answer (recorded as failed), or another loader holds the table.
+    """
+    with _connect(db, table) as connection, ledger.table_lock(connection, table):
+        state = ledger.current_state(connection, table)
+        batch_id = ledger.open_batch(connection, table, run_id, None if full else state.cursor)
+        result = LandingResult(table.system, table.name, batch_id, "admitted", cursor=state.cursor, as_of=state.as_of)
+        landing = _Landing(db, settings, contract, table, run_id, gate, connection, result)
+        try:
+            return landing.run(None if full else state.cursor)
+        except HeldBatch as error:
+            return landing.hold(str(error))
+        except TransientError as error:
+            failed = landing.fail(str(error))
+            if raise_transient:
+                raise
+            return failed
+        except CityhubError as error:
+            return landing.fail(str(error))
+        except psycopg.OperationalError as error:
+            lost = connection_error(error, db.shown)
+            failed = landing.fail(str(lost))
+            if raise_transient:
+                raise lost from None
+            return failed
+        except Exception as error:
+            # Not foreseen, so its text may hold anything: only its type is written down.
+            landing.fail(f"unexpected {type(error).__name__}; see the log of run {run_id}")
+            raise
+
+
+@dataclass
+class _Landing:
+    """One batch under way."""
+
+    db: Database
+    settings: Settings
+    contract: SystemContract
+    table: TableContract
+    run_id: str
+    gate: AdmissionGate
+    connection: Connection
+    result: LandingResult
+    stage: Stage | None = None
+
+    def run(self, cursor: str | None) -> LandingResult:
+        """All steps in order, up to the commit."""
+        ensure_tables(self.connection, [self.table])
+        self.connection.commit()
+        stage = self.stage = Stage(self.connection, self.table, partial(citizen_tokens, settings=self.settings))
+        transport = open_transport(self.settings, self.contract)
+        try:
+            pull = transport.pull(self.table, cursor)
+            for frame in pull.batches:
+                stage.add(frame)
+        finally:
+            transport.close()
+        if stage.read == 0 and not pull.is_complete:
+            return self._admit_nothing(pull)
+        if not stage.exists:
+            stage.create()
+        repeats = settle_repeats(self.connection, self.table, stage.name)
+        stage.refuse(repeats.rejected)
+        plan = make_plan(self.connection, self.table, stage.name, is_complete=pull.is_complete)
+        notes = [*pull.warnings]
+        if plan.deferred:
+            notes.append(f"{plan.deferred} deletions wait: rejected rows without a readable key may be those rows")
+        self._guard_shrink(plan, stage.rejected)
+        answer = self._ask_gate(plan)
+        if answer is not None and not answer.passed:
+            return self.hold(f"admission gate: {', '.join(answer.failed)}", gate_failed=True)
+        return self._admit(pull, plan, repeats, answer, notes)
+
+    def hold(self, reason: str, *, gate_failed: bool = False) -> LandingResult:
+        """Keep everything that arrived in the quarantine; raw and cursor stay."""
+        read = self.stage.read if self.stage else 0
+        result = replace(
+            self.result,
+            state="held",
+            read=read,
+            quarantined=read,
+            rejected=self.stage.rejected if self.stage else 0,
+            reason=reason,
+            gate="failed" if gate_failed else "skipped",
+        )
+        if self.stage is not None and self.stage.exists:
+            put_back(self.connection, self.table, self.stage.name)
+            store_rejected(self.connection, self.table, result.batch_id)
+            if read:
+                ledger.keep_stage(self.connection, self.table, self.stage.name, result.batch_id)
+            self.stage.drop()
+        ledger.record(self.connection, self.table, result)
+        self.connection.commit()
+        return result
+
+    def fail(self, reason: str) -> LandingResult:
+        """The pull broke: nothing of it is kept. Uses another connection where this one is gone."""
+        result = replace(self.result, state="failed", reason=reason)
+        try:
+            self.connection.rollback()
+            if self.stage is not None and self.stage.exists:
+                self.stage.drop()
+            ledger.record(self.connection, self.table, result)
+            self.connection.commit()
+        except psycopg.OperationalError:
+            # The database went away. Should it stay away, the row stays `loading` and the next loader closes it.
+            with _connect(self.db, self.table) as other:
+                ledger.record(other, self.table, result)
+        return result
+
+    def _guard_shrink(self, plan: Plan, rejected: int) -> None:
+        allowed = self.table.allowed_shrink(plan.before)
+        if plan.deleted > allowed:
+            raise HeldBatch(
+                f"{plan.deleted} of {plan.before} rows would be marked deleted.",
+                where=f"{self.table.system}.{self.table.name}",
+                expected=f"at most {allowed} (share {self.table.shrink_max_share:g}); {rejected} rows were rejected",
+                do="ask the owner whether so many rows are really gone; if so raise shrinkMaxShare for one run",
+            )
+
+    def _ask_gate(self, plan: Plan) -> GateResult | None:
+        """The gate's word, None where there is nothing to guard.
+
+        A batch that would write no row, refuses nothing new and is read under the contract version that raw was last
+        admitted under leaves raw as the gate last left it.
+        """
+        assert self.stage is not None
+        rejected = self.stage.rejected
+        is_known = ledger.last_admitted_version(self.connection, self.table) == self.table.version
+        if is_known and not plan.moves and not (rejected and has_new_rejects(self.connection, self.table)):
+            return None
+        request = GateRequest(
+            table=self.table,
+            stage=self.stage.name,
+            batch_id=self.result.batch_id,
+            run_id=self.run_id,
+            read=self.stage.read,
+            rejected=rejected,
+            rows_before=plan.before,
+            rows_after=plan.after,
+            database=self.db,
+            warnings=dict(self.stage.warnings),
+            rejections=dict(self.stage.rejections),
+        )
+        # The gate reads over its own connection: the stage must be visible there, and no lock may stand in its way.
+        self.connection.commit()
+        return self.gate(request)
+
+    def _admit(
+        self, pull: Pull, plan: Plan, repeats: Repeats, answer: GateResult | None, notes: list[str]
+    ) -> LandingResult:
+        """The one transaction: quarantine, raw, ledger, cursor."""
+        assert self.stage is not None
+        rejected = self.stage.rejected
+        cursor, as_of = self._next_cursor(pull), self._as_of(pull)
+        warned = answer.warned if answer else ()
+        if warned:
+            notes = [*notes, f"admission gate warns: {', '.join(warned)}"]
+        result = replace(
+            self.result,
+            read=self.stage.read,
+            inserted=plan.inserted,
+            updated=plan.updated + repeats.updated,
+            unchanged=plan.unchanged + repeats.unchanged,
+            deleted=plan.deleted,
+            quarantined=rejected,
+            rejected=rejected,
+            cursor=cursor,
+            as_of=as_of,
+            reason="; ".join(notes) or None,
+            gate="passed" if answer else "skipped",
+            warned=warned,
+        )
+        store_rejected(self.connection, self.table, result.batch_id)
+        merge(self.connection, self.table, self.stage.name, result.batch_id, plan)
+        ledger.record(self.connection, self.table, result, moved=plan.moves)
+        self.stage.drop()
+        self.connection.commit()
+        return result
+
+    def _admit_nothing(self, pull: Pull) -> LandingResult:
+        """The source had nothing new: no stage, no gate, a ledger row that says so."""
+        result = replace(
+            self.result,
+            cursor=pull.cursor or self.result.cursor,
+            as_of=_latest(pull.as_of, self.result.as_of),
+            reason="; ".join(pull.warnings) or None,
+        )
+        ledger.record(self.connection, self.table, result)
+        self.connection.commit()
+        return result
+
+    def _next_cursor(self, pull: Pull) -> str | None:
+        """What the transport says, else the highest cursor value among good rows: a refused row with a date in the
+        year 2206 must not move it. It never moves back."""
+        if pull.cursor is not None or self.table.cursor is None:
+            return pull.cursor or self.result.cursor
+        highest = self._highest(self.table.cursor)
+        if highest is None:
+            return self.result.cursor
+        if not isinstance(highest, datetime):
+            return max(highest.isoformat(), self.result.cursor or "")
+        before = self.result.cursor
+        if before is not None and datetime.fromisoformat(before) >= highest:
+            return before
+        return highest.astimezone(ZoneInfo(self.table.timezone)).isoformat()
+
+    def _as_of(self, pull: Pull) -> datetime | None:
+        """The contract's as-of column, else what the transport reports, else the highest cursor value."""
+        column = self.table.as_of_column or (None if pull.as_of else self.table.cursor)
+        if column is None:
+            return pull.as_of or self.result.as_of
+        highest = self._highest(column)
+        moment = highest if isinstance(highest, datetime) or highest is None else midnight(highest, self.table.timezone)
+        return _latest(moment, self.result.as_of)
+
+    def _highest(self, column: str) -> date | datetime | None:
+        assert self.stage is not None
+        row = self.connection.execute(
+            f"select max({quote(column)}) from {quote_qualified(self.stage.name)}".encode()
+        ).fetchone()
+        value: date | datetime | None = row[0] if row else None
+        return value
+
+
+def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
+    moments = [moment for moment in (one, other) if moment is not None]
+    return max(moments) if moments else None
+
+
+@contextmanager
+def _connect(db: Database, table: TableContract) -> Iterator[Connection]:
+    """A session of the pipeline whose text forms of values, and so its row hashes, do not depend on the server."""
+    try:
+        connection = db.psycopg("pipeline")
+    except psycopg.OperationalError as error:
+        raise connection_error(error, db.shown) from None
+    with connection:
+        connection.execute(
+            "select set_config('datestyle', 'ISO, YMD', false), set_config('timezone', 'UTC', false),"
+            " set_config('application_name', %s, false)",
+            [f"cityhub landing {table.qualified_name}"],
+        )
+        connection.commit()
+        yield connection

@@ -1,0 +1,139 @@
+"""From a settled stage to raw: what would change, and the change itself.
+
+The plan is made before the gate is asked, so that the gate and the shrink guard judge what would happen, and so that a
+batch that changes nothing costs one comparison and writes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from connectors.contract import TableContract
+from connectors.contract.ddl import quote, quote_qualified, typed_columns
+from connectors.landing.names import (
+    PLAN,
+    REJECTS,
+    VANISHED,
+    column_list,
+    key_list,
+    key_text,
+    row_hash,
+    same_key,
+)
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What merging the stage would do to raw.
+
+    Attributes:
+        staged: good rows in the stage.
+        inserted: keys raw does not have, or has marked deleted.
+        updated: keys whose content differs.
+        deleted: keys of raw that a complete pull no longer brought.
+        deferred: deletions not made because rejected rows without a readable key may be those very rows.
+        before: rows of raw that are not marked deleted.
+    """
+
+    staged: int
+    inserted: int
+    updated: int
+    deleted: int
+    deferred: int
+    before: int
+
+    @property
+    def unchanged(self) -> int:
+        """Staged rows that raw already holds."""
+        return self.staged - self.inserted - self.updated
+
+    @property
+    def after(self) -> int:
+        """Rows of raw that would not be marked deleted."""
+        return self.before + self.inserted - self.deleted
+
+    @property
+    def moves(self) -> bool:
+        """Whether any row of raw would be written."""
+        return self.inserted + self.updated + self.deleted > 0
+
+
+def make_plan(connection: Connection, table: TableContract, stage: str, *, is_complete: bool) -> Plan:
+    """Compare the stage with raw. Only rows to be written are noted, by their place in the stage."""
+    raw, staged = quote_qualified(table.qualified_name), quote_qualified(stage)
+    first_key = quote(table.key[0])
+    connection.execute(
+        f"""
+create temp table {PLAN} as
+select s.tid, s.hash, (r.{first_key} is null or r._deleted_at is not null) as is_new
+from (select s.ctid as tid, {row_hash(table, "s")} as hash, {key_list(table, "s")} from {staged} as s) as s
+left join {raw} as r on {same_key(table, "s", "r")}
+where r.{first_key} is null or r._deleted_at is not null or r._row_hash <> s.hash""".encode()
+    )
+    deferred = _find_vanished(connection, table, raw, staged) if is_complete else 0
+    gone = f"(select count(*) from {VANISHED})" if is_complete else "0::bigint"
+    row = connection.execute(
+        f"select (select count(*) from {staged}), count(*) filter (where is_new), count(*) filter (where not is_new),"
+        f" {gone}, (select count(*) from {raw} where _deleted_at is null) from {PLAN}".encode()
+    ).fetchone()
+    assert row is not None
+    count, inserted, updated, deleted, before = (int(value) for value in row)
+    return Plan(count, inserted, updated, deleted, deferred, before)
+
+
+def _find_vanished(connection: Connection, table: TableContract, raw: str, staged: str) -> int:
+    """Note the keys a complete pull did not bring; return how many deletions must wait.
+
+    A row that came but was refused is not gone. Where refused rows carry no readable key, nobody can say which row
+    each of them is, so nothing is marked deleted until they are repaired or waived.
+    """
+    connection.execute(
+        f"""
+create temp table {VANISHED} as
+select {key_list(table, "r")}
+from {raw} as r
+where r._deleted_at is null
+    and not exists (select 1 from {staged} as s where {same_key(table, "s", "r")})
+    and not exists (select 1 from {REJECTS} as x where x.match_key = {key_text(table, "r")})""".encode()
+    )
+    unreadable = connection.execute(
+        f"select exists (select 1 from {REJECTS} as x where x.match_key is null and not exists ("
+        "  select 1 from quarantine.rejected_rows as q where q.system = %s and q.table_name = %s"
+        "    and q.row_digest = x.row_digest and q.status = 'waived'))".encode(),
+        [table.system, table.name],
+    ).fetchone()
+    if unreadable is None or not unreadable[0]:
+        return 0
+    deferred = connection.execute(f"delete from {VANISHED}".encode()).rowcount
+    return int(deferred)
+
+
+def merge(connection: Connection, table: TableContract, stage: str, batch_id: int, plan: Plan) -> None:
+    """Write the plan into raw, in the caller's transaction. Rows that did not change are not touched."""
+    raw, staged = quote_qualified(table.qualified_name), quote_qualified(stage)
+    if plan.inserted or plan.updated:
+        keys = set(table.key)
+        assignments = [
+            f"{quote(name)} = excluded.{quote(name)}" for name, _ in typed_columns(table) if name not in keys
+        ]
+        assignments += [
+            f"{name} = excluded.{name}" for name in ("_batch_id", "_row_hash", "_changed_at", "_deleted_at")
+        ]
+        connection.execute(
+            f"""
+insert into {raw} ({column_list(table)}, _batch_id, _row_hash, _first_batch_id, _changed_at, _deleted_at)
+select {column_list(table, "s")}, {batch_id}, p.hash, {batch_id}, now(), null
+from {PLAN} as p
+inner join {staged} as s on s.ctid = p.tid
+on conflict ({key_list(table)}) do update set {", ".join(assignments)}""".encode()
+        )
+    if plan.deleted:
+        connection.execute(
+            f"update {raw} as r set _deleted_at = now(), _changed_at = now(), _batch_id = {batch_id}"
+            f" from {VANISHED} as v where {same_key(table, 'v', 'r')}".encode()
+        )

@@ -1,0 +1,8 @@
+"""How records are fetched: SQL databases, paged signed REST, dropped files. Nothing here judges or lands a row."""
+
+from __future__ import annotations
+
+from connectors.transports.base import POSITION, Pull, Transport
+from connectors.transports.opening import open_transport
+
+__all__ = ["POSITION", "Pull", "Transport", "open_transport"]

@@ -1,0 +1,269 @@
+"""Pulls from a paged, signed HTTP interface.
+
+`GET {base}/{table}?page=1&size=500[&updated_since=ISO]` answers `{"as_of", "total", "page", "size", "items": […]}`.
+Half a page, a page that comes twice and a total that is not reached are told apart from a slow or broken line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+import polars as pl
+import stamina
+from pydantic import SecretStr
+
+from connectors.contract import SystemContract, TableContract
+from connectors.transports.base import CHUNK_ROWS, Pull, extra_columns_note, positions, require_columns, text_column
+from connectors.transports.clock import parse, since
+from connectors.transports.signing import signed_headers
+from warehouse.errors import CityhubError, ConfigurationError, HeldBatch, PermanentError, TransientError
+from warehouse.settings import mask_url
+
+PAGE_SIZE = 500
+RETRIED_STATUS = frozenset({408, 429, 500, 502, 503, 504})
+ATTEMPTS = 5
+# Longest pause a server may ask for before the run is better served by giving up until the next one.
+LONGEST_PAUSE_SECONDS = 60.0
+TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One answer, understood."""
+
+    number: int
+    size: int
+    total: int
+    as_of: datetime | None
+    items: list[dict[str, Any]]
+    digest: bytes
+
+
+class _Retried(TransientError):
+    """An answer worth asking for again, with the pause the server asked for."""
+
+    def __init__(self, error: TransientError, pause: float | None) -> None:
+        super().__init__(error.what, where=error.where, expected=error.expected, do=error.do)
+        self.pause = pause
+
+
+class RestTransport:
+    """Tables of one HTTP service."""
+
+    def __init__(self, url: str, contract: SystemContract, key_id: str | None, secret: SecretStr | None) -> None:
+        prefix = f"CITYHUB_SOURCE_{contract.system.upper()}"
+        if not url.startswith(("http://", "https://")):
+            raise ConfigurationError(
+                "The address of the source service cannot be read.",
+                where=f"environment variable {prefix}_URL",
+                expected="http://… or https://…",
+                do="correct the variable",
+            )
+        if key_id is None or secret is None:
+            raise ConfigurationError(
+                f"The signing key of the system {contract.system} is not set.",
+                where=f"environment variables {prefix}_KEY_ID and {prefix}_SECRET",
+                expected="the key the owner of the service gave out",
+                do="set both variables",
+            )
+        self.contract = contract
+        self._base = url.rstrip("/")
+        self._key_id = key_id
+        self._secret = secret
+        self._client = httpx.Client(timeout=TIMEOUT, follow_redirects=False)
+
+    @property
+    def address(self) -> str:
+        return mask_url(self._base)
+
+    def check(self) -> None:
+        for table in self.contract.tables:
+            page = self._page(table, 1, None, size=1)
+            if page.items:
+                require_columns(table, list(page.items[0]), self._place(table))
+
+    def pull(self, table: TableContract, cursor: str | None) -> Pull:
+        start = since(table, cursor)
+        pull = Pull(iter(()), is_complete=start is None and table.load_mode != "append")
+        pull.batches = self._batches(table, start, pull)
+        return pull
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _batches(self, table: TableContract, start: datetime | None, pull: Pull) -> Iterator[pl.DataFrame]:
+        waiting: list[pl.DataFrame] = []
+        for page in self._pages(table, start):
+            pull.as_of, pull.source_total = page.as_of, page.total
+            if page.items:
+                waiting.append(self._frame(table, page, pull))
+            if len(waiting) * PAGE_SIZE >= CHUNK_ROWS:
+                yield pl.concat(waiting)
+                waiting.clear()
+        if waiting:
+            yield pl.concat(waiting)
+
+    def _pages(self, table: TableContract, start: datetime | None) -> Iterator[Page]:
+        number, seen, total = 1, 0, 0
+        digests: set[bytes] = set()
+        while number == 1 or seen < total:
+            page = self._page(table, number, start)
+            if number > 1 and page.total != total:
+                raise TransientError(
+                    f"The source changed while it was paged: total {total} became {page.total} at page {number}.",
+                    where=self._place(table),
+                    expected="one total for all pages of a pull",
+                    do="wait for the next try",
+                )
+            total = page.total
+            self._require_whole(table, page, seen, digests)
+            seen += len(page.items)
+            yield page
+            number += 1
+
+    def _require_whole(self, table: TableContract, page: Page, seen: int, digests: set[bytes]) -> None:
+        """A page carries exactly the rows its place in the total leaves for it, and none that came before."""
+        due = min(page.size, page.total - seen)
+        if len(page.items) != due:
+            raise self._held(
+                table,
+                f"Page {page.number} carries {len(page.items)} rows of the {due} due (total {page.total}).",
+                expected="full pages until the total is reached",
+            )
+        if page.items and page.digest in digests:
+            raise self._held(
+                table, f"Page {page.number} repeats an earlier page.", expected="every page once, other rows on each"
+            )
+        digests.add(page.digest)
+
+    def _frame(self, table: TableContract, page: Page, pull: Pull) -> pl.DataFrame:
+        present = list(dict.fromkeys(name for item in page.items for name in item))
+        extra = require_columns(table, present, f"page {page.number} of {self._place(table)}")
+        note = extra_columns_note(extra)
+        if extra and note not in pull.warnings:
+            pull.warnings.append(note)
+        columns = [text_column(name, [item.get(name) for item in page.items]) for name in table.column_names]
+        return pl.DataFrame([*columns, positions({"page": page.number}, "index", range(len(page.items)))])
+
+    def _page(self, table: TableContract, number: int, start: datetime | None, size: int = PAGE_SIZE) -> Page:
+        query: dict[str, str | int] = {"page": number, "size": size}
+        if start is not None:
+            query["updated_since"] = start.isoformat()
+        url = httpx.URL(f"{self._base}/{table.source_name.strip('/')}?{urlencode(query)}")
+        body = self._get(table, url)
+        try:
+            answer = json.loads(body, parse_float=str, parse_int=_plain_int)
+            page = Page(
+                number=int(answer["page"]),
+                size=int(answer["size"]),
+                total=int(answer["total"]),
+                as_of=parse(answer["as_of"], table.timezone) if answer.get("as_of") else None,
+                items=list(answer["items"]),
+                digest=hashlib.sha256(json.dumps(answer["items"]).encode()).digest(),
+            )
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise self._held(
+                table,
+                f"The answer to page {number} is not in the agreed form.",
+                expected="JSON with as_of, total, page, size and items",
+            ) from None
+        if page.number != number or page.size < 1 or not all(isinstance(item, dict) for item in page.items):
+            raise self._held(
+                table,
+                f"Page {number} was asked for, the answer calls itself page {page.number}.",
+                expected="the page that was asked for, items as objects",
+            )
+        return page
+
+    def _get(self, table: TableContract, url: httpx.URL) -> bytes:
+        for attempt in stamina.retry_context(
+            on=_pause, attempts=ATTEMPTS, timeout=120, wait_initial=0.2, wait_max=10.0, wait_jitter=0.5
+        ):
+            with attempt:
+                return self._ask(table, url)
+        raise AssertionError("unreachable: the retry context returns or raises")
+
+    def _ask(self, table: TableContract, url: httpx.URL) -> bytes:
+        """One signed request. Signed anew each time: the nonce of a request that was lost may have been used."""
+        path = url.raw_path.decode("ascii")
+        headers = signed_headers(
+            self._key_id,
+            self._secret.get_secret_value().encode(),
+            "GET",
+            path,
+            str(int(time.time())),
+            secrets.token_hex(16),
+        )
+        try:
+            response = self._client.get(url, headers=headers)
+        except httpx.TransportError as error:
+            raise _Retried(self._broken(table, type(error).__name__), None) from None
+        if response.status_code == 200:
+            return response.content
+        if response.status_code in RETRIED_STATUS:
+            raise _Retried(self._broken(table, f"HTTP {response.status_code}"), _retry_after(response))
+        raise self._refused(table, response.status_code)
+
+    def _place(self, table: TableContract) -> str:
+        return f"{table.source_name} at {self.address}"
+
+    def _held(self, table: TableContract, what: str, expected: str) -> HeldBatch:
+        return HeldBatch(
+            what,
+            where=f"{table.system}.{table.name} ({self._place(table)})",
+            expected=expected,
+            do="raw keeps its last state; if the next run meets it again, tell the owner of the service",
+        )
+
+    def _broken(self, table: TableContract, label: str) -> TransientError:
+        return TransientError(
+            f"The source service does not answer as it should ({label}).",
+            where=f"{table.system}.{table.name} ({self._place(table)})",
+            expected=f"HTTP 200 within {TIMEOUT.read:.0f} s, at the latest at try {ATTEMPTS}",
+            do="wait for the next run; if it lasts, ask the owner of the service",
+        )
+
+    def _refused(self, table: TableContract, status: int) -> CityhubError:
+        prefix = f"CITYHUB_SOURCE_{self.contract.system.upper()}"
+        advice = {
+            401: f"check {prefix}_KEY_ID and {prefix}_SECRET, and this machine's clock (signatures carry the time)",
+            403: "ask the owner of the service to let this key read the table",
+            404: f"check {prefix}_URL and the table's name in the contract",
+        }
+        return PermanentError(
+            f"The source service refuses the request (HTTP {status}).",
+            where=f"{table.system}.{table.name} ({self._place(table)})",
+            expected="HTTP 200",
+            do=advice.get(status, "ask the owner of the service what changed"),
+        )
+
+
+def _pause(error: Exception) -> bool | float:
+    """For stamina: whether to try again, and the pause where the server named one."""
+    if not isinstance(error, _Retried):
+        return False
+    if error.pause is None:
+        return True
+    return error.pause if error.pause <= LONGEST_PAUSE_SECONDS else False
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """Seconds of a Retry-After header; its date form is rare and falls back to our own pause."""
+    try:
+        return max(0.0, float(response.headers["Retry-After"]))
+    except (KeyError, ValueError):
+        return None
+
+
+def _plain_int(text: str) -> int | str:
+    """Integers as they are written: Python refuses to convert more than 4,300 digits."""
+    return int(text) if len(text) <= 18 else text

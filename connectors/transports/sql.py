@@ -1,0 +1,233 @@
+"""Pulls from any database SQLAlchemy speaks: Postgres, MariaDB, SQLite, and others by their URL.
+
+The hub is a guest there: it opens a read-only transaction where the dialect offers one, names its columns, and streams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    NoSuchTableError,
+    OperationalError,
+)
+from sqlalchemy.pool import NullPool
+
+from connectors.contract import SystemContract, TableContract
+from connectors.transports.base import (
+    CHUNK_ROWS,
+    Pull,
+    extra_columns_note,
+    positions,
+    require_columns,
+    text_column,
+)
+from connectors.transports.clock import since
+from warehouse.errors import CityhubError, ConfigurationError, PermanentError, TransientError
+from warehouse.settings import mask_url
+
+CONNECT_SECONDS = 10
+# What a server answers that no second try changes: wrong login, unknown database, no rights, no such object.
+# By SQLSTATE where the driver has it, by MySQL's own numbers otherwise.
+PERMANENT_SQLSTATES = ("28", "3D", "42")
+PERMANENT_MYSQL = frozenset({1044, 1045, 1049, 1142, 1143, 1146, 1698})
+# A refused connection carries no SQLSTATE in libpq: its English text is all there is.
+PERMANENT_TEXTS = ("authentication failed", "no password supplied", "does not exist", "pg_hba.conf", "not a database")
+
+
+class SqlTransport:
+    """Tables of one database."""
+
+    def __init__(self, url: str, contract: SystemContract) -> None:
+        self.contract = contract
+        self._url = _parse(url, contract.system)
+        self._engine: sa.Engine | None = None
+
+    @property
+    def address(self) -> str:
+        return mask_url(self._url.render_as_string(hide_password=False))
+
+    def check(self) -> None:
+        with self._connection() as connection:
+            for table in self.contract.tables:
+                require_columns(table, list(self._discover(connection, table)), self._place(table))
+
+    def pull(self, table: TableContract, cursor: str | None) -> Pull:
+        start = since(table, cursor)
+        pull = Pull(iter(()), is_complete=start is None and table.load_mode != "append")
+        pull.batches = self._batches(table, start, pull)
+        return pull
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    def _batches(self, table: TableContract, start: datetime | None, pull: Pull) -> Iterator[pl.DataFrame]:
+        with self._connection() as connection:
+            types = self._discover(connection, table)
+            extra = require_columns(table, list(types), self._place(table))
+            if extra:
+                pull.warnings.append(extra_columns_note(extra))
+            result = connection.execution_options(yield_per=CHUNK_ROWS).execute(
+                _query(table, types, start, self._dialect)
+            )
+            numbers = count(1)
+            for rows in result.partitions():
+                columns = [
+                    text_column(name, values)
+                    for name, values in zip(table.column_names, zip(*rows, strict=True), strict=True)
+                ]
+                yield pl.DataFrame([*columns, positions({}, "row", islice(numbers, len(rows)))])
+
+    @property
+    def _dialect(self) -> str:
+        return self._url.get_backend_name()
+
+    def _place(self, table: TableContract) -> str:
+        return f"table {table.source_name} at {self.address}"
+
+    def _discover(self, connection: sa.Connection, table: TableContract) -> dict[str, Any]:
+        schema, name = _names(table)
+        try:
+            columns = sa.inspect(connection).get_columns(name, schema=schema)
+        except NoSuchTableError:
+            raise PermanentError(
+                "The source has no such table.",
+                where=self._place(table),
+                expected=f"the table {table.source_name} of the contract {self.contract.system} {table.version}",
+                do="check the address; ask the owner whether the table was renamed or our rights were withdrawn",
+            ) from None
+        return {column["name"]: column["type"] for column in columns}
+
+    @contextmanager
+    def _connection(self) -> Iterator[sa.Connection]:
+        self._require_file()
+        try:
+            with self._open_engine().connect() as connection, connection.begin():
+                yield connection
+        except DBAPIError as error:
+            raise _source_error(error, self.contract.system, self.address) from None
+
+    def _open_engine(self) -> sa.Engine:
+        if self._engine is None:
+            options: dict[str, Any] = {"poolclass": NullPool}
+            if self._dialect == "postgresql":
+                options["execution_options"] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            if self._dialect in ("postgresql", "mysql", "mariadb") and "connect_timeout" not in self._url.query:
+                options["connect_args"] = {"connect_timeout": CONNECT_SECONDS}
+            self._engine = sa.create_engine(self._url, **options)
+            read_only = {
+                "sqlite": "PRAGMA query_only = 1",
+                "mysql": "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+                "mariadb": "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+            }.get(self._dialect)
+            if read_only is not None:
+                _on_connect(self._engine, read_only)
+        return self._engine
+
+    def _require_file(self) -> None:
+        """SQLite would create a database that is not there, and then report its tables as missing."""
+        if self._dialect != "sqlite" or self._url.database in (None, "", ":memory:"):
+            return
+        if not Path(str(self._url.database).removeprefix("file:")).exists():
+            raise PermanentError(
+                "The source's database file does not exist.",
+                where=self.address,
+                expected="an SQLite file",
+                do=f"correct CITYHUB_SOURCE_{self.contract.system.upper()}_URL or restore the file",
+            )
+
+
+def _parse(url: str, system: str) -> URL:
+    try:
+        parsed = make_url(url)
+        parsed.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ImportError, ValueError):
+        raise ConfigurationError(
+            "The address of the source database cannot be read.",
+            where=f"environment variable CITYHUB_SOURCE_{system.upper()}_URL",
+            expected="an SQLAlchemy URL whose driver is installed, e.g. postgresql+psycopg://user:password@host/database",
+            do="correct the variable",
+        ) from None
+    return parsed
+
+
+def _names(table: TableContract) -> tuple[str | None, str]:
+    schema, _, name = table.source_name.rpartition(".")
+    return schema or None, name
+
+
+def _on_connect(engine: sa.Engine, statement: str) -> None:
+    def run(connection: Any, record: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute(statement)
+        cursor.close()
+
+    event.listen(engine, "connect", run)
+
+
+def _query(table: TableContract, types: dict[str, Any], start: datetime | None, dialect: str) -> sa.Select[Any]:
+    schema, name = _names(table)
+    # Columns without a type: values come as the driver gives them, SQLAlchemy converts nothing.
+    columns: list[sa.ColumnClause[Any]] = [sa.column(column) for column in table.column_names]
+    query = sa.select(*columns).select_from(sa.table(name, *columns, schema=schema))
+    if table.cursor is None:
+        return query
+    cursor: sa.ColumnClause[Any] = sa.column(table.cursor)
+    if start is not None:
+        # A row without a cursor value would never be seen again: it comes every time and meets its checks.
+        query = query.where(sa.or_(cursor >= _bound(table, types[table.cursor], start, dialect), cursor.is_(None)))
+    return query.order_by(cursor)
+
+
+def _bound(table: TableContract, kind: Any, start: datetime, dialect: str) -> Any:
+    """`start` in the source's own type and local time."""
+    local = start.replace(tzinfo=None)
+    if dialect == "sqlite" or isinstance(kind, sa.String):
+        is_date = table.cursor is not None and table.column(table.cursor).pg_type == "date"
+        return local.date().isoformat() if is_date else local.isoformat(sep=" ", timespec="seconds")
+    if isinstance(kind, sa.Date):
+        return local.date()
+    return start if getattr(kind, "timezone", False) else local
+
+
+def _source_error(error: DBAPIError, system: str, address: str) -> CityhubError:
+    """What a driver's error means. The driver's own text stays out: it may quote rows or the login."""
+    origin: Any = error.orig
+    state = str(getattr(origin, "sqlstate", None) or getattr(origin, "pgcode", None) or "")
+    number = origin.args[0] if getattr(origin, "args", None) and isinstance(origin.args[0], int) else None
+    label = state or (str(number) if number else type(origin).__name__)
+    text = "" if state else str(origin)
+    permanent = (
+        state.startswith(PERMANENT_SQLSTATES)
+        or number in PERMANENT_MYSQL
+        or any(phrase in text for phrase in PERMANENT_TEXTS)
+        or not isinstance(error, (OperationalError, InterfaceError))
+    )
+    if permanent:
+        return PermanentError(
+            f"The source database refuses the pull ({label}).",
+            where=f"{system} at {address}",
+            expected="a login that may read the contract's tables",
+            do=f"check user, password, database and rights in CITYHUB_SOURCE_{system.upper()}_URL",
+        )
+    return TransientError(
+        f"The source database does not answer or broke off ({label}).",
+        where=f"{system} at {address}",
+        expected=f"a server that accepts connections within {CONNECT_SECONDS} s and serves the pull to its end",
+        do="wait for the next run; if it lasts, ask the owner of the system",
+    )
