@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from connectors.checks.values import as_text, polars_type, read_values, trimmed
+from connectors.checks.values import as_text, polars_type, read_frame, trimmed
 from connectors.contract import ColumnContract, Rule, TableContract
 from connectors.contract.ddl import typed_columns
 from connectors.identifiers import identify_citizen_nos, identify_usccs
@@ -76,10 +76,8 @@ def check_batch(
             do="ask the owner whether they were renamed or dropped; restore them or change the contract",
         )
     received = pl.DataFrame([as_text(frame.get_column(name)) for name in table.column_names])
-    texts = pl.DataFrame([trimmed(received.get_column(name)) for name in table.column_names])
-    typed = pl.DataFrame(
-        [read_values(texts.get_column(c.name), c.pg_type, table.timezone).alias(c.name) for c in table.columns]
-    )
+    texts = trimmed(received)
+    typed = read_frame(texts, {column.name: column.pg_type for column in table.columns}, table.timezone)
     identified = _identified(table, texts)
     findings = [
         finding
@@ -133,7 +131,7 @@ def _broken(rule: Rule, text: pl.Series, value: pl.Series, identified: pl.DataFr
     """Rows that break a column's rule; None for rules about whole tables."""
     match rule.kind:
         case "type":
-            return None if value is text else value.is_null() & text.is_not_null()
+            return None if value.dtype == pl.String else value.is_null() & text.is_not_null()
         case "required":
             return text.is_null()
         case "enum" | "reference":

@@ -6,7 +6,8 @@ forms a clerk may use cost nothing where a system writes the common one. No rule
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import date
 
 import polars as pl
 
@@ -16,6 +17,7 @@ TRIMMED += "\u3000\ufeff"
 _FULL_WIDTH = {chr(code + 0xFEE0): chr(code) for code in range(0x21, 0x7F)} | {"\u3000": " ", "\u2212": "-"}
 _TRUE = ("是", "true", "1", "y", "yes", "t", "1.0", "有", "√")
 _FALSE = ("否", "false", "0", "n", "no", "f", "0.0", "无", "×")
+_BOOLEANS = dict.fromkeys(_TRUE, True) | dict.fromkeys(_FALSE, False)
 _INTEGERS = {"smallint": pl.Int16(), "integer": pl.Int32(), "bigint": pl.Int64()}
 # Numbers of a spreadsheet's days: 10959 is 1930-01-01, 73050 is 2099-12-31; day 0 is 1899-12-30.
 _SERIAL_DAY = r"^[1-7][0-9]{4}(?:\.0+)?$"
@@ -28,6 +30,19 @@ _MIDNIGHT = r"(?:[ T]0{1,2}:00(?::00(?:\.0+)?)?)?$"
 _CLOCK = r"(?:[ T]*([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(\.[0-9]{1,9})?)?)?$"
 _OFFSET = r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
 _HAS_OFFSET = r":[0-9]{2}(?:\.[0-9]+)? ?(?:Z|[+-][0-9]{2}:?[0-9]{2})$"
+
+# Groups 2 to 11 are the month and day of whichever form matched.
+_DAY_OF_GROUPS = pl.concat_str(
+    "1", pl.coalesce("2", "4", "6", "8", "10").str.zfill(2), pl.coalesce("3", "5", "7", "9", "11").str.zfill(2)
+).str.to_date("%Y%m%d", strict=False)
+_CLOCK_OF_GROUPS = pl.concat_str(
+    pl.col("12").fill_null("0").str.zfill(2),
+    pl.lit(":"),
+    pl.col("13").fill_null("00"),
+    pl.lit(":"),
+    pl.col("14").fill_null("00"),
+    pl.col("15").fill_null(""),
+)
 
 Reader = Callable[[pl.Series], pl.Series]
 
@@ -56,56 +71,70 @@ def as_text(values: pl.Series) -> pl.Series:
     return values.cast(pl.String)
 
 
-def trimmed(values: pl.Series) -> pl.Series:
+def trimmed(received: pl.DataFrame) -> pl.DataFrame:
     """Texts without surrounding spaces; empty ones are null."""
-    texts = values.str.strip_chars(TRIMMED)
-    is_empty = texts == ""
-    return texts.zip_with(~is_empty, pl.Series([None], dtype=pl.String)) if is_empty.any() else texts
+    stripped = received.select(pl.all().str.strip_chars(TRIMMED))
+    return stripped.select(pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in stripped.columns)
 
 
-def read_values(texts: pl.Series, pg_type: str, timezone: str) -> pl.Series:
-    """Trimmed texts as `pg_type`; null where a text cannot be read. Times without offset are meant in `timezone`."""
+def read_frame(texts: pl.DataFrame, types: Mapping[str, str], timezone: str) -> pl.DataFrame:
+    """Trimmed texts as their Postgres types; null where a text cannot be read.
+
+    The first look is one query, so that Polars reads the columns on all cores. Times without offset are meant in
+    `timezone`.
+    """
+    first = texts.select(_first_look(pl.col(name), pg_type, timezone) for name, pg_type in types.items())
+    columns = []
+    for name, pg_type in types.items():
+        value = first.get_column(name)
+        for reader in _odd_readers(pg_type, timezone):
+            value = _second_look(texts.get_column(name), value, reader)
+        columns.append(value)
+    return pl.DataFrame(columns)
+
+
+def read_values(texts: pl.Series, pg_type: str, timezone: str = "UTC") -> pl.Series:
+    """`read_frame` for one column.
+
+    - text: as it is.
+    - boolean: 是/否, true/false, 1/0, Y/N and their kin.
+    - integer, numeric: also full-width digits, thousands commas, an exponent, or `.0` behind an integer; decimals with
+      more places than the column keeps are rounded half away from zero, as Postgres does.
+    - date: 2026-06-30, 2026/6/30, 20260630, 2026.6.30, 2026年6月30日, a spreadsheet's day number, or a midnight.
+    - timestamptz, in UTC: ISO with `Z` or an offset, or local time behind any form of a day; a local time that a clock
+      change left out (Shanghai 1986–1991) cannot be read, one that came twice is the earlier.
+    """
+    return read_frame(texts.to_frame("value"), {"value": pg_type}, timezone).to_series()
+
+
+def _first_look(text: pl.Expr, pg_type: str, timezone: str) -> pl.Expr:
     if pg_type == "text":
-        return texts
+        return text
     if pg_type == "boolean":
-        return read_booleans(texts)
+        return text.replace_strict(_BOOLEANS, default=None, return_dtype=pl.Boolean)
     if pg_type == "date":
-        return read_dates(texts)
+        return _plausible(text.str.to_date("%Y-%m-%d", strict=False))
     if pg_type == "timestamptz":
-        return read_times(texts, timezone)
-    return read_numbers(texts, polars_type(pg_type))
+        # Without `%.f`: 0.07 s per million against 0.25 s.
+        return _to_utc(text.str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False), timezone)
+    return text.cast(polars_type(pg_type), strict=False)
 
 
-def read_booleans(texts: pl.Series) -> pl.Series:
-    """是/否, true/false, 1/0, Y/N and their kin."""
-    lowered = texts.str.to_lowercase()
-    if lowered.str.contains(r"[^\x00-\x7F是否有无√×]").any():
-        lowered = _half_width(lowered)
-    known = dict.fromkeys(_TRUE, True) | dict.fromkeys(_FALSE, False)
-    return lowered.replace_strict(known, default=None, return_dtype=pl.Boolean)
-
-
-def read_numbers(texts: pl.Series, dtype: pl.DataType) -> pl.Series:
-    """Integers and decimals, also with full-width digits, thousands commas, an exponent, or `.0` behind an integer.
-
-    Decimals with more places than the column keeps are rounded half away from zero, as Postgres does.
-    """
-    return _second_look(texts, texts.cast(dtype, strict=False), lambda rest: _read_odd_numbers(rest, dtype))
-
-
-def read_dates(texts: pl.Series) -> pl.Series:
-    """Days as 2026-06-30, 2026/6/30, 20260630, 2026.6.30, 2026年6月30日, a spreadsheet's day number, or a midnight."""
-    days = _plausible(texts.str.to_date("%Y-%m-%d", strict=False))
-    return _second_look(texts, days, _read_odd_dates)
-
-
-def read_times(texts: pl.Series, timezone: str) -> pl.Series:
-    """Moments in UTC: ISO with `Z` or an offset, or local time of `timezone` in any of the forms a day may have.
-
-    A local time that a clock change left out (Shanghai 1986–1991) cannot be read; one that came twice is the earlier.
-    """
-    naive = texts.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
-    return _second_look(texts, _to_utc(naive, timezone), lambda rest: _read_odd_times(rest, timezone))
+def _odd_readers(pg_type: str, timezone: str) -> tuple[Reader, ...]:
+    """Who is asked, in this order, for the texts that the first look could not read."""
+    if pg_type == "text":
+        return ()
+    if pg_type == "boolean":
+        return (_read_odd_booleans,)
+    if pg_type == "date":
+        return (_read_odd_dates,)
+    if pg_type == "timestamptz":
+        return (
+            lambda texts: _read_fractions(texts, timezone),
+            _read_iso_offsets,
+            lambda texts: _read_odd_times(texts, timezone),
+        )
+    return (lambda texts: _read_odd_numbers(texts, polars_type(pg_type)),)
 
 
 def _second_look(texts: pl.Series, values: pl.Series, reader: Reader) -> pl.Series:
@@ -125,6 +154,11 @@ def _half_width(texts: pl.Series) -> pl.Series:
     return texts.str.replace_many(list(_FULL_WIDTH), list(_FULL_WIDTH.values()))
 
 
+def _read_odd_booleans(texts: pl.Series) -> pl.Series:
+    plain = _half_width(texts).str.to_lowercase()
+    return plain.replace_strict(_BOOLEANS, default=None, return_dtype=pl.Boolean)
+
+
 def _read_odd_numbers(texts: pl.Series, dtype: pl.DataType) -> pl.Series:
     plain = _half_width(texts).str.strip_chars(TRIMMED)
     has_commas = plain.str.contains(r"^[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?$")
@@ -142,63 +176,51 @@ def _read_odd_numbers(texts: pl.Series, dtype: pl.DataType) -> pl.Series:
 
 
 def _read_odd_dates(texts: pl.Series) -> pl.Series:
-    plain = _half_width(texts)
-    serial = plain.to_frame("text").select(
-        pl.when(pl.col("text").str.contains(_SERIAL_DAY)).then(
-            pl.col("text").cast(pl.Float64, strict=False).cast(pl.Int32, strict=False)
-        )
-    )
-    number = serial.to_series()
-    number = number.zip_with(number.is_between(_FIRST_SERIAL, _LAST_SERIAL), pl.Series([None], dtype=pl.Int32))
+    text = pl.col("text")
+    number = pl.when(text.str.contains(_SERIAL_DAY)).then(text).cast(pl.Float64, strict=False).cast(pl.Int32)
     # Day 0 of the serial numbers is 25,569 days before 1970-01-01.
-    of_serial = (number - 25_569).cast(pl.Date)
-    of_form = _days(plain.to_frame("text").select(text=pl.col("text").str.extract_groups(_DAY + _MIDNIGHT)).to_series())
-    return _plausible(of_serial.zip_with(of_serial.is_not_null(), of_form))
+    of_serial = pl.when(number.is_between(_FIRST_SERIAL, _LAST_SERIAL)).then((number - 25_569).cast(pl.Date))
+    frame = _half_width(texts).to_frame("text").with_columns(of_serial=of_serial)
+    frame = frame.with_columns(text.str.extract_groups(_DAY + _MIDNIGHT).alias("groups")).unnest("groups")
+    return frame.select(pl.coalesce("of_serial", _plausible(_DAY_OF_GROUPS))).to_series()
 
 
-def _days(groups: pl.Series) -> pl.Series:
-    """Days from the groups of `_DAY`: the year, then the month and day of whichever form matched."""
-    parts = groups.struct.unnest()
-    month = pl.coalesce(pl.col("2", "4", "6", "8", "10"))
-    day = pl.coalesce(pl.col("3", "5", "7", "9", "11"))
-    text = pl.concat_str("1", month.str.zfill(2), day.str.zfill(2))
-    return parts.select(text.str.to_date("%Y%m%d", strict=False)).to_series()
+def _read_fractions(texts: pl.Series, timezone: str) -> pl.Series:
+    naive = pl.col("text").str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
+    return texts.to_frame("text").select(_to_utc(naive, timezone)).to_series()
+
+
+def _read_iso_offsets(texts: pl.Series) -> pl.Series:
+    moment = pl.col("text").str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us", strict=False)
+    naive = moment.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return texts.to_frame("text").select(_to_utc(naive, "UTC")).to_series()
 
 
 def _read_odd_times(texts: pl.Series, timezone: str) -> pl.Series:
-    plain = _half_width(texts)
-    has_offset = plain.str.contains(_HAS_OFFSET)
-    offset = plain.str.extract(_OFFSET).str.replace("Z", "+00:00", literal=True)
-    offset = offset.str.replace(":", "", literal=True)
-    local = plain.str.replace(_OFFSET, "").str.strip_chars_end(" ").zip_with(has_offset, plain)
-    groups = local.to_frame("text").select(pl.col("text").str.extract_groups(_DAY + _CLOCK)).to_series()
-    parts = groups.struct.unnest()
-    clock = pl.concat_str(
-        pl.col("12").fill_null("0").str.zfill(2),
-        pl.lit(":"),
-        pl.col("13").fill_null("00"),
-        pl.lit(":"),
-        pl.col("14").fill_null("00"),
-        pl.col("15").fill_null(""),
+    text = pl.col("text")
+    frame = _half_width(texts).to_frame("text").with_columns(has_offset=text.str.contains(_HAS_OFFSET))
+    frame = frame.with_columns(
+        offset=pl.when("has_offset").then(
+            text.str.extract(_OFFSET).str.replace("Z", "+0000", literal=True).str.replace(":", "", literal=True)
+        ),
+        text=pl.when("has_offset").then(text.str.replace(_OFFSET, "").str.strip_chars_end(" ")).otherwise(text),
     )
-    day = _plausible(_days(groups)).dt.strftime("%Y-%m-%d")
-    moments = parts.with_columns(day=day).select(text=pl.concat_str("day", pl.lit(" "), clock))
-    naive = moments.to_series().str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
+    frame = frame.with_columns(text.str.extract_groups(_DAY + _CLOCK).alias("groups")).unnest("groups")
+    moment = pl.concat_str(_plausible(_DAY_OF_GROUPS).dt.strftime("%Y-%m-%d "), _CLOCK_OF_GROUPS)
+    frame = frame.with_columns(naive=moment.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False))
+    offset, naive = pl.col("offset"), pl.col("naive")
     minutes = offset.str.slice(1, 2).cast(pl.Int64) * 60 + offset.str.slice(3, 2).cast(pl.Int64)
-    minutes = (-minutes).zip_with(offset.str.starts_with("-"), minutes)
-    shifted = (naive - (minutes * 60_000_000).cast(pl.Duration("us"))).dt.replace_time_zone("UTC")
-    return shifted.zip_with(has_offset, _to_utc(naive, timezone))
+    minutes = pl.when(offset.str.starts_with("-")).then(-minutes).otherwise(minutes)
+    shifted = (naive - pl.duration(minutes=minutes)).dt.replace_time_zone("UTC")
+    return frame.select(pl.when("has_offset").then(shifted).otherwise(_to_utc(naive, timezone))).to_series()
 
 
-def _to_utc(naive: pl.Series, timezone: str) -> pl.Series:
-    is_possible = naive.dt.year().is_between(1000, 9999).fill_null(False)
-    if not is_possible.all():
-        naive = naive.zip_with(is_possible, pl.Series([None], dtype=pl.Datetime("us")))
-    local = naive.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
+def _to_utc(naive: pl.Expr, timezone: str) -> pl.Expr:
+    possible = pl.when(naive.is_between(pl.datetime(1000, 1, 1), pl.datetime(9999, 12, 31, 23, 59, 59))).then(naive)
+    local = possible.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
     return local.dt.convert_time_zone("UTC")
 
 
-def _plausible(days: pl.Series) -> pl.Series:
+def _plausible(day: pl.Expr) -> pl.Expr:
     """Days of the years 1000 to 9999: Postgres has no year 0, Python no year above 9999."""
-    is_possible = days.dt.year().is_between(1000, 9999).fill_null(False)
-    return days if is_possible.all() else days.zip_with(is_possible, pl.Series([None], dtype=pl.Date))
+    return pl.when(day.is_between(date(1000, 1, 1), date(9999, 12, 31))).then(day)
