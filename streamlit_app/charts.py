@@ -1,0 +1,125 @@
+"""The two charts that need a chart library: the tile map of the towns and the trend of one town.
+
+A month without a judged value breaks the line; what kind of silence it was stands in the tooltip of a grey band.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from streamlit_app import theme
+from streamlit_app.i18n import Texts
+
+TILE_HEIGHT = 56
+TREND_HEIGHT = 240
+# Vega evaluates these in the browser, so one chart fits both a phone and a desk.
+NARROW = "width < 460"
+TOWN_PICK = "town_pick"
+# What Altair says it returns from `layer`; without facets it is always the first.
+Chart = alt.LayerChart | alt.FacetChart
+
+
+def tile_map(t: Texts, tiles: Sequence[dict[str, Any]], chosen: str | None) -> Chart:
+    """One tile per town; `tiles` hold town_code, name, short_name, x, y, fill, figure, status_text, detail.
+
+    A click selects the town under the name `town_pick`.
+    """
+    rows = 1 + max(tile["y"] for tile in tiles) - min(tile["y"] for tile in tiles)
+    pick = alt.selection_point(name=TOWN_PICK, fields=["town_code"], on="click", clear=False)
+    base = alt.Chart(
+        alt.InlineData(values=[{**tile, "is_chosen": tile["town_code"] == chosen} for tile in tiles])
+    ).encode(
+        x=alt.X("x:O", axis=None, scale=alt.Scale(paddingInner=0.06, paddingOuter=0.02)),
+        y=alt.Y("y:O", axis=None, scale=alt.Scale(paddingInner=0.08, paddingOuter=0.02)),
+        tooltip=[
+            alt.Tooltip("name:N", title=t("towns.town")),
+            alt.Tooltip("figure:N", title=t("towns.value")),
+            alt.Tooltip("status_text:N", title=t("towns.status")),
+            alt.Tooltip("detail:N", title=t("towns.receipt")),
+        ],
+    )
+    square = base.mark_rect(cornerRadius=4, cursor="pointer").encode(
+        color=alt.Color("fill:N", scale=None, legend=None),
+        stroke=alt.condition(alt.datum.is_chosen, alt.value(theme.PRIMARY), alt.value("#FFFFFF")),
+        strokeWidth=alt.condition(alt.datum.is_chosen, alt.value(2.5), alt.value(0)),
+    )
+    name = base.mark_text(
+        dy=-9, fontSize=alt.ExprRef(f"{NARROW} ? 9 : 12"), color=theme.INK, limit=alt.ExprRef("bandwidth('x') - 2")
+    ).encode(text="short_name:N")
+    figure = base.mark_text(dy=9, fontSize=alt.ExprRef(f"{NARROW} ? 9.5 : 13"), fontWeight=600, color=theme.INK).encode(
+        text="figure:N"
+    )
+    layers = alt.layer(square.add_params(pick), name, figure)
+    return _finish(layers, rows * TILE_HEIGHT)
+
+
+def trend(t: Texts, months: Sequence[dict[str, Any]], target: float | None, *, is_share: bool) -> Chart:
+    """The months of one town; `months` hold period, line, dot, figure, status_text, receipt.
+
+    `line` is None where the line has a gap, `dot` is set for values measured on too few cases.
+    """
+    data = alt.InlineData(values=list(months))
+    axis_format = "%" if is_share else ",.0f"
+    known = [value for row in months for value in (row["line"], row["dot"]) if value is not None]
+    known += [] if target is None else [target]
+    low, high = (min(known), max(known)) if known else (0.0, 1.0)
+    room = max(high - low, 0.05 if is_share else 5) * 0.15
+    x = alt.X(
+        "period:O",
+        title=None,
+        axis=alt.Axis(labelAngle=0, labelOverlap="parity", labelExpr="slice(datum.value, 2)", tickSize=3),
+    )
+    scale = alt.Scale(domain=[low - room, high + room], nice=False, zero=False)
+    y = alt.Y(
+        "line:Q",
+        title=None,
+        scale=scale,
+        axis=alt.Axis(format=axis_format, tickCount=5),
+    )
+    tips = [
+        alt.Tooltip("period:O", title=t("towns.month")),
+        alt.Tooltip("figure:N", title=t("towns.value")),
+        alt.Tooltip("status_text:N", title=t("towns.status")),
+        alt.Tooltip("receipt:N", title=t("towns.receipt")),
+    ]
+    base = alt.Chart(data).encode(x=x, tooltip=tips)
+    silent = base.transform_filter("datum.line === null && datum.dot === null").mark_rect(
+        color=theme.TINTS["too_early"]
+    )
+    line = base.mark_line(color=theme.PRIMARY, strokeWidth=2, invalid="break-paths-show-domains").encode(y=y)
+    point = (
+        base.transform_filter("datum.line !== null")
+        .mark_point(color=theme.PRIMARY, filled=True, size=32, opacity=1)
+        .encode(y=y)
+    )
+    few = (
+        base.transform_filter("datum.dot !== null")
+        .mark_point(color=theme.UNKNOWN, filled=False, size=36, strokeWidth=1.5, opacity=1)
+        .encode(y=alt.Y("dot:Q", scale=scale))
+    )
+    layers = [silent, line, point, few]
+    if target is not None:
+        rule = alt.Chart(alt.InlineData(values=[{"target": target}])).mark_rule(color=theme.MUTED, strokeDash=[4, 4])
+        layers.append(rule.encode(y=alt.Y("target:Q", scale=scale)))
+    return _finish(alt.layer(*layers), TREND_HEIGHT)
+
+
+def _finish(chart: Chart, height: int) -> Chart:
+    chart.width, chart.height = "container", height
+    chart.background = "transparent"
+    chart.config = alt.Config(
+        font=theme.FONT,
+        padding={"left": 2, "right": 2, "top": 4, "bottom": 2},
+        view=alt.ViewConfig(stroke=None),
+        axis=alt.AxisConfig(
+            labelColor=theme.MUTED,
+            gridColor="#E8EDF1",
+            domainColor=theme.HAIRLINE,
+            tickColor=theme.HAIRLINE,
+            labelFontSize=11,
+        ),
+    )
+    return chart

@@ -1,0 +1,349 @@
+"""One resident or enterprise, seen whole: search, golden attributes with their source, relations, cases, timeline.
+
+What is typed into the search never reaches an address, a cache key or a log: it goes to the search and is dropped.
+Names, numbers, phones and addresses come masked from the views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+from markupsafe import Markup
+
+from streamlit_app import data, formats
+from streamlit_app.components import (
+    EMPTY,
+    Column,
+    Content,
+    box,
+    element,
+    facts,
+    heading,
+    join,
+    link,
+    notice,
+    show,
+    span,
+    table,
+    tag,
+)
+from streamlit_app.data import Row
+from streamlit_app.shell import Page, begin, page_head, subject_address
+
+KINDS = ("resident", "enterprise")
+MATCHES = "subject_matches"
+MATCHES_SHOWN = 20
+EVENTS_SHOWN = 60
+CASES_SHOWN = 50
+# Attributes in reading order; those with a `<name>_source` column say which system they came from.
+RESIDENT_FACTS = (
+    "citizen_no",
+    "sex_code",
+    "birth_on",
+    "phone",
+    "home_address",
+    "hukou_address",
+    "town_code",
+    "committee_code",
+    "marital_status",
+    "died_on",
+)
+ENTERPRISE_FACTS = (
+    "uscc",
+    "registration_no",
+    "kind",
+    "status",
+    "legal_rep_name",
+    "registered_capital_cny",
+    "established_on",
+    "industry_code",
+    "address",
+    "town_code",
+)
+# Attributes that are only worth a line when they are known.
+OPTIONAL_FACTS = frozenset({"died_on", "registration_no", "hukou_address", "committee_code", "industry_code"})
+
+
+def render() -> None:
+    page = begin("subject")
+    page_head(page.t("subject.title"), page.t("subject.note"))
+    _search(page)
+    kind, subject_id = st.query_params.get("kind"), st.query_params.get("id")
+    if kind in KINDS and subject_id:
+        _subject(page, kind, subject_id)
+    elif MATCHES not in st.session_state:
+        show(box("table-empty", page.t("subject.start")))
+
+
+def _search(page: Page) -> None:
+    t = page.t
+    with st.form("subject_search", border=False, enter_to_submit=True):
+        first, second, third = st.columns([2, 5, 1.2], vertical_alignment="bottom")
+        kind = first.segmented_control(
+            t("subject.kind"), KINDS, default=_asked_kind(), format_func=lambda code: t.code("subject_kind", code)
+        )
+        wanted = second.text_input(t("subject.query"), placeholder=t("subject.placeholder"), max_chars=100)
+        sent = third.form_submit_button(t("subject.search"), type="primary", width="stretch")
+    if sent and wanted.strip():
+        st.session_state[MATCHES] = data.find_subjects(kind or KINDS[0], wanted.strip(), MATCHES_SHOWN)
+        st.query_params.clear()
+    if MATCHES in st.session_state and "id" not in st.query_params:
+        _matches(page, st.session_state[MATCHES])
+
+
+def _asked_kind() -> str:
+    kind = st.query_params.get("kind")
+    return kind if kind in KINDS else KINDS[0]
+
+
+def _matches(page: Page, rows: Sequence[Row]) -> None:
+    t = page.t
+    show(heading(t("subject.matches"), t("subject.matches_note", n=len(rows), most=MATCHES_SHOWN)))
+    if not rows:
+        show(box("table-empty", t("subject.no_match")))
+    with st.container(key="matches", gap="small"):
+        for row in rows:
+            kind, subject_id = row["subject_kind"], row["subject_id"]
+            words = [row["name"] or t("subject.nameless"), *(str(found) for found in _described(page, row) if found)]
+            st.button(
+                t("format.gap").join(words),
+                key=f"match_{subject_id}",
+                on_click=_open,
+                args=(kind, subject_id),
+                type="tertiary",
+                width="stretch",
+            )
+
+
+def _described(page: Page, row: Row) -> list[str]:
+    """What tells one match from another: number, town, kind of standing."""
+    town = row.get("town_code")
+    return [row.get("identifier") or "", _town(page, town) if town else "", row["subject_id"]]
+
+
+def _open(kind: str, subject_id: str) -> None:
+    st.query_params.update({"kind": kind, "id": subject_id})
+
+
+def _subject(page: Page, kind: str, subject_id: str) -> None:
+    t = page.t
+    find = data.resident if kind == "resident" else data.enterprise
+    row = find(page.release, subject_id)
+    if row is None:
+        show(notice("warning", t("subject.unknown_title"), t("subject.unknown_text")))
+        return
+    if MATCHES in st.session_state:
+        st.button(t("subject.back"), on_click=st.query_params.clear, type="tertiary", icon=":material/arrow_back:")
+    show(_head(page, kind, subject_id, row))
+    left, right = st.columns([7, 5], gap="large")
+    with left:
+        show(heading(t("subject.attributes"), t("subject.attributes_note")))
+        names = RESIDENT_FACTS if kind == "resident" else ENTERPRISE_FACTS
+        pairs = [_fact(page, kind, name, row) for name in names if name not in OPTIONAL_FACTS or row[name] is not None]
+        show(facts(pairs, "panel facts-wide"))
+        _standing(page, kind, row)
+        _relations(page, kind, subject_id)
+        _cases(page, kind, subject_id)
+    with right:
+        _timeline(page, kind, subject_id)
+    _records(page, kind, subject_id)
+
+
+def _head(page: Page, kind: str, subject_id: str, row: Row) -> Markup:
+    t = page.t
+    certified = t("subject.certified") if row["is_certified"] else t("subject.uncertified")
+    joined = t("subject.joined", records=row["record_count"], systems=row["system_count"])
+    return box(
+        "panel",
+        box(
+            "subject-head",
+            span("subject-name", row["name"] or t("subject.nameless")),
+            tag(t.code("subject_kind", kind)),
+            tag(certified),
+        ),
+        box("section-note", span("mono", subject_id), t("format.stop"), joined, _source(page, row.get("name_source"))),
+    )
+
+
+def _source(page: Page, source: str | None) -> Markup:
+    """Which system said it."""
+    if not source:
+        return EMPTY
+    return span("fact-source", page.t("subject.said_by", source=_table_label(page, *source.split(".", 1))))
+
+
+def _table_label(page: Page, system: str, table_name: str) -> str:
+    t = page.t
+    return t(
+        "subject.table_of", system=t.code("system", system), table=t.code("source_table", f"{system}.{table_name}")
+    )
+
+
+def _fact(page: Page, kind: str, name: str, row: Row) -> tuple[str, Content]:
+    t, value = page.t, row[name]
+    shown: Content = formats.NONE
+    if value is not None:
+        if name == "birth_on":
+            # The year is enough to tell namesakes apart; the day would give part of the masked number away.
+            shown = t("subject.born_in", year=value.year)
+        elif name.endswith("_on"):
+            shown = formats.day(value)
+        elif name == "town_code":
+            shown = _town(page, value)
+        elif name == "registered_capital_cny":
+            shown = t("format.cny", amount=formats.number(value))
+        elif name == "legal_rep_name" and row.get("legal_rep_resident_id"):
+            shown = link(subject_address(t, "resident", row["legal_rep_resident_id"]), str(value))
+        elif name in ("sex_code", "marital_status"):
+            shown = t.code(name.removesuffix("_code"), value)
+        elif name in ("kind", "status"):
+            shown = t.code(f"enterprise_{name}", value)
+        else:
+            shown = str(value)
+    source = _source(page, row.get(f"{name}_source")) if value is not None else EMPTY
+    return t(f"attribute.{kind}.{name}"), join([shown, source])
+
+
+def _town(page: Page, code: str) -> str:
+    for row in data.towns(page.release):
+        if row["town_code"] == code:
+            return page.t.pick(row, "name")
+    return code
+
+
+def _standing(page: Page, kind: str, row: Row) -> None:
+    """Benefits and care of a resident; licences, penalties and the care home of an enterprise."""
+    t = page.t
+    pairs: list[tuple[str, Content]] = []
+    if kind == "resident":
+        benefits = [
+            t.code("benefit_kind", code.strip()) for code in (row["benefit_kinds"] or "").split(",") if code.strip()
+        ]
+        pairs += [
+            (t("subject.benefits"), t("format.list").join(benefits) if benefits else t("subject.none")),
+            (t("subject.care_level"), t("subject.none") if row["care_level"] is None else str(row["care_level"])),
+        ]
+    else:
+        pairs += [
+            (t("subject.licences"), formats.number(row["licence_count"])),
+            (t("subject.penalties"), formats.number(row["penalty_count"])),
+        ]
+    pairs.append((t("subject.open_cases"), formats.number(row["open_case_count"])))
+    home = data.care_home(page.release, row["care_home_no"]) if row["care_home_no"] else None
+    if home is not None:
+        pairs += _home(page, kind, home)
+    title = "subject.standing_resident" if kind == "resident" else "subject.standing_enterprise"
+    show(heading(t(title), t("subject.standing_note", day=formats.day(page.release.business_date))))
+    show(facts(pairs, "panel facts-wide"))
+
+
+def _home(page: Page, kind: str, home: Row) -> list[tuple[str, Content]]:
+    t = page.t
+    name: Content = home["name"] or home["home_no"]
+    if kind == "resident" and home["enterprise_id"]:
+        name = link(subject_address(t, "enterprise", home["enterprise_id"]), name)
+    pairs: list[tuple[str, Content]] = [(t("subject.care_home"), name)]
+    if kind == "enterprise":
+        beds = t("subject.beds_of", used=home["in_residence_count"], licensed=home["licensed_beds"])
+        food = t("subject.yes") if home["has_valid_food_licence"] else t("subject.no")
+        pairs += [(t("subject.beds"), beds), (t("subject.food_licence"), food)]
+    return pairs
+
+
+def _relations(page: Page, kind: str, subject_id: str) -> None:
+    t = page.t
+    rows = data.relations(page.release, kind, subject_id)
+    show(heading(t("subject.relations"), t("subject.relations_note")))
+    columns = [
+        Column(t("subject.relation")),
+        Column(t("subject.other")),
+        Column(t("subject.since"), is_minor=True),
+        Column(t("subject.current")),
+        Column(t("subject.source"), is_minor=True),
+    ]
+    body = []
+    for row in rows:
+        other: Content = row["other_name"] or row["other_id"]
+        target = (row["other_kind"], row["other_id"])
+        if row["other_kind"] == "care_home":
+            target = ("enterprise", row["operator_id"])
+        if target[1] and target != (kind, subject_id):
+            other = link(subject_address(t, *target), other)
+        labels = "relation_kind" if row["is_from"] else "relation_to"
+        until = formats.day(row["until_on"]) if row["until_on"] else ""
+        body.append(
+            [
+                t.code(labels, row["kind"]),
+                other,
+                formats.day(row["since_on"]) + (t("subject.until", day=until) if until else ""),
+                t("subject.yes") if row["is_current"] else t("subject.past"),
+                _table_label(page, row["source_system"], row["source_table"]),
+            ]
+        )
+    show(table(columns, body, t("subject.no_relations")))
+
+
+def _cases(page: Page, kind: str, subject_id: str) -> None:
+    t = page.t
+    rows = data.subject_cases(page.release, kind, subject_id, limit=CASES_SHOWN)
+    show(heading(t("subject.cases"), t(f"subject.cases_{kind}")))
+    columns = [
+        Column(t("case.case")),
+        Column(t("case.found_at")),
+        Column(t("case.status")),
+    ]
+    body: list[list[Content]] = []
+    for row in rows:
+        late = span("chip chip-poor", t("case.overdue")) if row["is_overdue"] else EMPTY
+        state = box("legend", tag(t.code("case_status", row["status"])), late)
+        case = join([t.code("scenario", row["scenario_code"]), span("fact-source", row["case_no"])])
+        body.append([case, formats.moment(row["found_at"]), state])
+    show(table(columns, body, t("subject.no_cases")))
+
+
+def _timeline(page: Page, kind: str, subject_id: str) -> None:
+    t = page.t
+    rows = data.timeline(page.release, kind, subject_id, limit=EVENTS_SHOWN)
+    show(heading(t("subject.timeline"), t("subject.timeline_note", n=EVENTS_SHOWN)))
+    if not rows:
+        show(box("table-empty", t("subject.no_events")))
+        return
+    events = [
+        box(
+            "event",
+            box("event-day", formats.day(row["on_date"])),
+            box("event-text", t.pick(row, "label")),
+            box("event-source", _table_label(page, row["system"], row["table_name"])),
+        )
+        for row in rows
+    ]
+    show(box("panel", box("timeline", *events)))
+
+
+def _records(page: Page, kind: str, subject_id: str) -> None:
+    t = page.t
+    rows = data.subject_records(page.release, kind, subject_id)
+    show(heading(t("subject.records"), t("subject.records_note")))
+    columns = [
+        Column(t("subject.system")),
+        Column(t("subject.table")),
+        Column(t("subject.record_key")),
+        Column(t("subject.role"), is_minor=True),
+        Column(t("subject.method")),
+    ]
+    body = [
+        [
+            t.code("system", row["system"]),
+            t.code("source_table", f"{row['system']}.{row['table_name']}"),
+            element("span", "mono", row["record_key"]),
+            t.code("role", row["role"]),
+            t.code("method", row["method"]),
+        ]
+        for row in rows
+    ]
+    show(table(columns, body, t("subject.no_records")))
+
+
+if __name__ == "__main__":
+    render()
