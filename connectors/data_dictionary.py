@@ -13,7 +13,7 @@ from warehouse.paths import PROJECT_ROOT
 
 DICTIONARY_PATH = PROJECT_ROOT / "docs" / "reference" / "data-dictionary.md"
 
-_HEADER = """<!-- Generated from connectors/contracts by `python -m connectors.data_dictionary`; change the contracts. -->
+_HEADER = """<!-- Generated from connectors/contracts by `python -m connectors.data_dictionary`; change those. -->
 # 数据字典 · Data dictionary
 
 What the source systems deliver, as their contracts declare it. Raw tables add bookkeeping columns that begin with an
