@@ -11,9 +11,10 @@ def test_every_table_can_be_created_twice_and_is_described(database: Database) -
     tables = [table for contract in load_contracts().values() for table in contract.tables]
     with database.psycopg("pipeline") as connection:
         for table in tables:
-            for statement in raw_table_ddl(table) * 2 + stage_table_ddl(table, "quarantine.stage_1") * 2:
+            stage_name = f"quarantine.stage_{table.name}"
+            for statement in raw_table_ddl(table) * 2 + stage_table_ddl(table, stage_name) * 2:
                 connection.execute(statement)
-            stage = connection.execute("select * from quarantine.stage_1").description or []
+            stage = connection.execute(f"select * from {stage_name}").description or []
             expected = [name for name, _ in (*typed_columns(table), *STAGE_BOOKKEEPING)]
             assert [column.name for column in stage] == expected
         undescribed = connection.execute(
