@@ -1,0 +1,74 @@
+"""The released tables: where each is built, where readers see it, and what identifies a row.
+
+Only tables named here can ever reach a reader. Their columns are those of the dbt models; masks are the models' own
+metadata (`sharing.views`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ReleasedTable:
+    """One table of a release.
+
+    Attributes:
+        name: name of the dbt model, of the history `release.<name>` and of the readers' view.
+        built_schema: where dbt builds it.
+        reader_schema: where readers see it.
+        key: columns that identify a row for ever.
+        indexes: further look-ups of readers, as column lists of an index over the current rows.
+    """
+
+    name: str
+    built_schema: str
+    reader_schema: str
+    key: tuple[str, ...]
+    indexes: tuple[str, ...] = ()
+
+    @property
+    def built(self) -> str:
+        """`schema.table` that dbt builds."""
+        return f"{self.built_schema}.{self.name}"
+
+    @property
+    def history(self) -> str:
+        """`schema.table` that holds every released state of it."""
+        return f"release.{self.name}"
+
+    @property
+    def view(self) -> str:
+        """`schema.view` that readers see."""
+        return f"{self.reader_schema}.{self.name}"
+
+
+def _subject(name: str, *key: str, indexes: tuple[str, ...] = ()) -> ReleasedTable:
+    return ReleasedTable(name, "subjects", "shared", key, indexes)
+
+
+def _score(name: str, *key: str) -> ReleasedTable:
+    return ReleasedTable(name, "scoring", "scorecards", key)
+
+
+# text_pattern_ops: names are searched by their beginning.
+RELEASED_TABLES: tuple[ReleasedTable, ...] = (
+    _subject("residents", "resident_id", indexes=("name text_pattern_ops", "citizen_no text_pattern_ops")),
+    _subject("enterprises", "enterprise_id", indexes=("name text_pattern_ops", "uscc", "registration_no")),
+    _subject("care_homes", "home_no"),
+    _subject("relations", "relation_id", indexes=("from_kind, from_id", "to_kind, to_id")),
+    _subject("cases", "case_no", indexes=("town_code, found_at desc", "reporter_resident_id", "party_enterprise_id")),
+    _subject("timeline", "event_id", indexes=("subject_kind, subject_id, on_date desc",)),
+    _subject(
+        "subject_records",
+        "subject_kind",
+        "system",
+        "table_name",
+        "record_key",
+        indexes=("subject_kind, subject_id",),
+    ),
+    _subject("towns", "town_code"),
+    _score("indicators", "indicator_code"),
+    _score("indicator_values", "indicator_code", "dimension", "dimension_code", "period"),
+    _score("scorecards", "dimension", "dimension_code", "period"),
+)
