@@ -43,6 +43,7 @@ class Marts:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.runs = 0
+        self.masks = MASKS
         with psycopg.connect(database.conninfo) as connection:
             connection.execute("create schema subjects authorization cityhub_pipeline")
             connection.execute("create schema scoring authorization cityhub_pipeline")
@@ -82,7 +83,7 @@ class Marts:
             "fingerprint": "f",
             "systems": {"urban_management": {"cases": "admitted"}},
             "checks": {"passed": 1},
-            "masks": MASKS,
+            "masks": self.masks,
         }
         return publish_release(self.database, run_id=f"run-{self.runs}", **{**words, **changes})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -169,15 +170,16 @@ def test_a_publisher_killed_before_its_end_leaves_the_release_before(marts: Any)
     before = snapshot(marts)
     marts.run("update subjects.residents set name = '改名'", "insert into scoring.scorecards values ('d', '1', '2', 0)")
     script = (
-        "import sys; from datetime import date; from warehouse.database import Database;"
+        "import json, sys; from datetime import date; from warehouse.database import Database;"
         "from sharing.release import publish_release;"
         "publish_release(Database(sys.argv[1], shown='test'), run_id='dies', business_date=date(2026, 6, 30),"
-        " fingerprint='f', systems={}, checks={}, masks={})"
+        " fingerprint='f', systems={}, checks={}, masks=json.loads(sys.argv[2]))"
     )
     with marts.database.psycopg("owner") as blocker:
         # The pointer is the last thing written: here it stands still with everything else done.
         blocker.execute("lock table release.pointer in share mode")
-        process = subprocess.Popen([sys.executable, "-c", script, marts.database.conninfo], env=os.environ)
+        arguments = [sys.executable, "-c", script, marts.database.conninfo, json.dumps(marts.masks)]
+        process = subprocess.Popen(arguments, env=os.environ)
         waiting = (
             "select count(*) from pg_locks as l join pg_stat_activity as a using (pid) where not l.granted"
             " and a.application_name = 'cityhub release' and l.relation = 'release.pointer'::regclass"
