@@ -1,6 +1,6 @@
 """The whole road, as a newcomer's commands: `make bench NAME=road ARGS="--residents 20000"`.
 
-Ratios are time over limit: below 1 is within it. The limits are those of the project: a demo of 20,000 residents from an
+Ratios are time over limit: below 1 is within it. The limits: a demo of 20,000 residents from an
 empty state in 90 s, a run with nothing changed in 40 s, status in 1.5 s.
 """
 

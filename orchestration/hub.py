@@ -64,7 +64,10 @@ def sources() -> Iterator[None]:
             expected="CITYHUB_SOURCE_<SYSTEM>_URL for each system, or a demo city in this home",
             do="set the addresses (see docs/how-to/connect-a-system.md), or run `cityhub demo` for a synthetic city",
         )
-    with demo.serving(settings.home) as environment:
+    # Polars and the servers' libraries cost 0.5 s, which a command without sources should not pay.
+    from demo.systems import serving
+
+    with serving(settings.home) as environment:
         before = {name: os.environ.get(name) for name in environment}
         os.environ.update(environment)
         try:

@@ -16,7 +16,7 @@ from expectations.admission import make_gate
 from orchestration.hub import hub_contracts, hub_database, hub_settings
 from orchestration.ledger import start_run
 from orchestration.progress import reporter
-from warehouse.errors import CityhubError, TransientError
+from warehouse.errors import TransientError
 
 GATE = "admission_gate"
 # Three tries in all, 1 s and 2 s apart: a restart of the other side is over by then; a longer outage waits for the
@@ -95,6 +95,3 @@ def _check(result: LandingResult) -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.WARN,
         description=result.reason or "admitted",
     )
-
-
-__all__ = ["CityhubError", "build_raw_asset", "build_raw_assets", "pull", "raw_asset_key"]

@@ -65,6 +65,10 @@ def database(postgres_admin: str, _template: str) -> Iterator[Database]:
         connection.execute(
             sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(_template))
         )
+        # Rights on a database are not copied from its template.
+        connection.execute(
+            sql.SQL("grant create on database {} to cityhub_owner, cityhub_pipeline").format(sql.Identifier(name))
+        )
     database = Database(
         pgconninfo.make_conninfo(postgres_admin, dbname=name), shown="test database", embedded_admin=postgres_admin
     )

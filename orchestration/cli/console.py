@@ -22,6 +22,7 @@ err = Console(stderr=True)
 STAGES = {
     "warehouse": "Open the warehouse",
     "city": "Build the synthetic city",
+    "advance": "Let the city live on",
     "sources": "Start the four systems",
     "load": "Load the scheduler",
     "pull": "Pull and admit source tables",
