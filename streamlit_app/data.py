@@ -17,8 +17,11 @@ from typing import Any
 
 import streamlit as st
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
+from sharing.search import Found, SubjectKind, search_subjects
 from warehouse.database import Database, open_database
+from warehouse.errors import TransientError
 from warehouse.roles import Role
 from warehouse.settings import get_settings
 
@@ -89,10 +92,19 @@ def _live(place: str, role: Role, query: str, values: Parameters) -> list[Row]:
 def _read(role: Role, query: str, values: Parameters, *, release_id: int | None) -> list[Row]:
     engine = warehouse().engine(role)
     options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    with engine.connect().execution_options(**options) as connection:
-        if release_id is not None:
-            _require_current(connection, release_id)
-        return [_plain(row) for row in connection.execute(text(query), dict(values)).mappings()]
+    try:
+        with engine.connect().execution_options(**options) as connection:
+            if release_id is not None:
+                _require_current(connection, release_id)
+            return [_plain(row) for row in connection.execute(text(query), dict(values)).mappings()]
+    except DBAPIError as error:
+        # The driver's own text may quote values; its class name says what kind of failure it was.
+        raise TransientError(
+            "The database did not answer a question of this page.",
+            where=f"{warehouse().shown}: {type(error.orig).__name__}",
+            expected="the schemas shared, scorecards and quality, readable under the reader's role",
+            do="see that the server runs, then reload the page",
+        ) from None
 
 
 def _plain(row: Mapping[Any, Any]) -> Row:
@@ -296,11 +308,12 @@ def subject_cases(release: Release, kind: str, subject_id: str, *, limit: int) -
     )
 
 
-def find_subjects(kind: str, wanted: str, limit: int) -> list[Row]:
-    """Subjects that match a name, an id, a citizen number or a social credit code, masked. Never cached."""
-    from sharing.search import search_subjects
+def find_subjects(kind: SubjectKind, wanted: str) -> list[Found]:
+    """Subjects that match a name, an id, a citizen number or a social credit code, masked.
 
-    return [dict(row) for row in search_subjects(warehouse(), kind, wanted, limit=limit)]
+    Never cached: every search is entered in the access log, and what was typed is kept nowhere.
+    """
+    return search_subjects(warehouse(), kind, wanted, role=READER)
 
 
 # quality --------------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ def _flatten(node: Mapping[str, Any], prefix: str, into: dict[str, dict[Language
 
 @dataclass(frozen=True)
 class Texts:
-    """The catalogue in one language: `t("overview.title")`, `t("table.rows", n=12)`."""
+    """The catalogue in one language: `t("overview.title")`, `t("overview.release", id=12)`."""
 
     language: Language
 

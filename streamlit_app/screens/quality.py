@@ -37,6 +37,8 @@ BATCHES_PER_PAGE = 25
 CHECKS_SHOWN = 300
 RELEASES_SHOWN = 30
 COUNTS = ("read", "inserted", "updated", "unchanged", "deleted", "quarantined")
+# On a narrow screen only what was read and what was set aside.
+ALWAYS_SHOWN = ("read", "quarantined")
 GATES = ("admission", "dbt", "release")
 
 
@@ -122,7 +124,7 @@ def _state_columns(page: Page) -> list[Column]:
     return [
         Column(t("quality.table")),
         Column(t("quality.state")),
-        *(Column(t(f"quality.count_{name}"), is_number=True, is_minor=name == "unchanged") for name in COUNTS),
+        *(Column(t(f"quality.count_{name}"), is_number=True, is_minor=name not in ALWAYS_SHOWN) for name in COUNTS),
         Column(t("quality.as_of"), is_minor=True),
     ]
 
@@ -256,7 +258,7 @@ def _batches(page: Page) -> None:
         Column(t("quality.table")),
         Column(t("quality.state")),
         Column(t("quality.mode"), is_minor=True),
-        *(Column(t(f"quality.count_{name}"), is_number=True, is_minor=name == "unchanged") for name in COUNTS),
+        *(Column(t(f"quality.count_{name}"), is_number=True, is_minor=name not in ALWAYS_SHOWN) for name in COUNTS),
         Column(t("quality.finished"), is_minor=True),
         Column(t("quality.why"), is_minor=True),
     ]

@@ -6,11 +6,13 @@ Names, numbers, phones and addresses come masked from the views.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import streamlit as st
 from markupsafe import Markup
 
+from sharing.search import MAX_ROWS, Found, SubjectKind
 from streamlit_app import data, formats
 from streamlit_app.components import (
     EMPTY,
@@ -31,9 +33,10 @@ from streamlit_app.components import (
 from streamlit_app.data import Row
 from streamlit_app.shell import Page, begin, page_head, subject_address
 
-KINDS = ("resident", "enterprise")
+KINDS: tuple[SubjectKind, ...] = ("resident", "enterprise")
 MATCHES = "subject_matches"
-MATCHES_SHOWN = 20
+# Characters that a button's label would read as formatting; masked names are full of stars.
+MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!~|<>$:&])")
 EVENTS_SHOWN = 60
 CASES_SHOWN = 50
 # Attributes in reading order; those with a `<name>_source` column say which system they came from.
@@ -69,8 +72,8 @@ def render() -> None:
     page = begin("subject")
     page_head(page.t("subject.title"), page.t("subject.note"))
     _search(page)
-    kind, subject_id = st.query_params.get("kind"), st.query_params.get("id")
-    if kind in KINDS and subject_id:
+    kind, subject_id = _asked_kind(), st.query_params.get("id")
+    if subject_id:
         _subject(page, kind, subject_id)
     elif MATCHES not in st.session_state:
         show(box("table-empty", page.t("subject.start")))
@@ -86,40 +89,45 @@ def _search(page: Page) -> None:
         wanted = second.text_input(t("subject.query"), placeholder=t("subject.placeholder"), max_chars=100)
         sent = third.form_submit_button(t("subject.search"), type="primary", width="stretch")
     if sent and wanted.strip():
-        st.session_state[MATCHES] = data.find_subjects(kind or KINDS[0], wanted.strip(), MATCHES_SHOWN)
+        chosen = kind or KINDS[0]
+        st.session_state[MATCHES] = (chosen, data.find_subjects(chosen, wanted.strip()))
         st.query_params.clear()
     if MATCHES in st.session_state and "id" not in st.query_params:
-        _matches(page, st.session_state[MATCHES])
+        _matches(page, *st.session_state[MATCHES])
 
 
-def _asked_kind() -> str:
-    kind = st.query_params.get("kind")
-    return kind if kind in KINDS else KINDS[0]
+def _asked_kind() -> SubjectKind:
+    return KINDS[1] if st.query_params.get("kind") == KINDS[1] else KINDS[0]
 
 
-def _matches(page: Page, rows: Sequence[Row]) -> None:
+def _matches(page: Page, kind: SubjectKind, found: Sequence[Found]) -> None:
     t = page.t
-    show(heading(t("subject.matches"), t("subject.matches_note", n=len(rows), most=MATCHES_SHOWN)))
-    if not rows:
+    show(heading(t("subject.matches"), t("subject.matches_note", n=len(found), most=MAX_ROWS)))
+    if not found:
         show(box("table-empty", t("subject.no_match")))
     with st.container(key="matches", gap="small"):
-        for row in rows:
-            kind, subject_id = row["subject_kind"], row["subject_id"]
-            words = [row["name"] or t("subject.nameless"), *(str(found) for found in _described(page, row) if found)]
+        for match in found:
             st.button(
-                t("format.gap").join(words),
-                key=f"match_{subject_id}",
+                _label(page, kind, match),
+                key=f"match_{match.subject_id}",
                 on_click=_open,
-                args=(kind, subject_id),
-                type="tertiary",
+                args=(kind, match.subject_id),
                 width="stretch",
             )
 
 
-def _described(page: Page, row: Row) -> list[str]:
-    """What tells one match from another: number, town, kind of standing."""
-    town = row.get("town_code")
-    return [row.get("identifier") or "", _town(page, town) if town else "", row["subject_id"]]
+def _label(page: Page, kind: SubjectKind, match: Found) -> str:
+    """What tells one match from another: name, number, town, how much is known."""
+    t = page.t
+    words = [
+        match.identifier,
+        _town(page, match.town_code) if match.town_code else None,
+        t.code("enterprise_status", match.status) if match.status and kind == "enterprise" else None,
+        t("subject.joined", records=match.record_count, systems=match.system_count),
+    ]
+    name = MARKDOWN.sub(r"\\\1", match.name or t("subject.nameless"))
+    rest = MARKDOWN.sub(r"\\\1", t("format.gap").join(word for word in words if word))
+    return f"**{name}**{t('format.gap')}{rest}"
 
 
 def _open(kind: str, subject_id: str) -> None:
@@ -260,7 +268,6 @@ def _relations(page: Page, kind: str, subject_id: str) -> None:
         Column(t("subject.other")),
         Column(t("subject.since"), is_minor=True),
         Column(t("subject.current")),
-        Column(t("subject.source"), is_minor=True),
     ]
     body = []
     for row in rows:
@@ -274,11 +281,10 @@ def _relations(page: Page, kind: str, subject_id: str) -> None:
         until = formats.day(row["until_on"]) if row["until_on"] else ""
         body.append(
             [
-                t.code(labels, row["kind"]),
+                join([t.code(labels, row["kind"]), _source(page, f"{row['source_system']}.{row['source_table']}")]),
                 other,
                 formats.day(row["since_on"]) + (t("subject.until", day=until) if until else ""),
                 t("subject.yes") if row["is_current"] else t("subject.past"),
-                _table_label(page, row["source_system"], row["source_table"]),
             ]
         )
     show(table(columns, body, t("subject.no_relations")))
