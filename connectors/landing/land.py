@@ -6,11 +6,14 @@ next loader of the table closes the one and drops the other, and pulls from the 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
+from pathlib import Path
+from traceback import extract_tb, format_tb
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -34,6 +37,8 @@ from warehouse.tokens import citizen_tokens
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
+logger = logging.getLogger(__name__)
+
 
 def land_table(
     db: Database,
@@ -55,7 +60,8 @@ def land_table(
         raise_transient: raise failures worth another try; False on the last try, when they too are returned.
 
     Returns:
-        The finished batch: admitted, held, or failed with its reason. Held and failed leave raw as it was.
+        The finished batch: admitted, held, or failed with its reason. Held and failed leave raw as it was. Errors
+        that no try repairs are returned too, so that the other tables go on.
 
     Raises:
         TransientError: the source did not answer (recorded as failed), or another loader holds the table.
@@ -65,27 +71,30 @@ def land_table(
         batch_id = ledger.open_batch(connection, table, run_id, None if full else state.cursor)
         result = LandingResult(table.system, table.name, batch_id, "admitted", cursor=state.cursor, as_of=state.as_of)
         landing = _Landing(db, settings, contract, table, run_id, gate, connection, result)
-        try:
-            return landing.run(None if full else state.cursor)
-        except HeldBatch as error:
-            return landing.hold(str(error))
-        except TransientError as error:
-            failed = landing.fail(str(error))
-            if raise_transient:
-                raise
-            return failed
-        except CityhubError as error:
-            return landing.fail(str(error))
-        except psycopg.OperationalError as error:
-            lost = connection_error(error, db.shown)
-            failed = landing.fail(str(lost))
-            if raise_transient:
-                raise lost from None
-            return failed
-        except Exception as error:
-            # Not foreseen, so its text may hold anything: only its type is written down.
-            landing.fail(f"unexpected {type(error).__name__}; see the log of run {run_id}")
-            raise
+        finished, transient = _attempt(landing, None if full else state.cursor)
+    if transient is not None and raise_transient:
+        raise transient
+    return finished
+
+
+def _attempt(landing: _Landing, cursor: str | None) -> tuple[LandingResult, TransientError | None]:
+    """Run the batch to one of its ends; the error beside it where another try is worth while."""
+    try:
+        return landing.run(cursor), None
+    except HeldBatch as error:
+        return landing.hold(str(error)), None
+    except TransientError as error:
+        return landing.fail(str(error)), error
+    except CityhubError as error:
+        return landing.fail(str(error)), None
+    except psycopg.OperationalError as error:
+        lost = connection_error(error, landing.db.shown)
+        return landing.fail(str(lost)), lost if isinstance(lost, TransientError) else None
+    except Exception as error:
+        # Not foreseen. Texts of database and frame errors quote values, so only its type and place are told.
+        name = landing.table.qualified_name
+        logger.error("landing %s broke:\n%s", name, "".join(format_tb(error.__traceback__)))
+        return landing.fail(_unforeseen(error)), None
 
 
 @dataclass
@@ -106,29 +115,29 @@ class _Landing:
         """All steps in order, up to the commit."""
         ensure_tables(self.connection, [self.table])
         self.connection.commit()
-        stage = self.stage = Stage(self.connection, self.table, partial(citizen_tokens, settings=self.settings))
-        transport = open_transport(self.settings, self.contract)
-        try:
-            pull = transport.pull(self.table, cursor)
-            for frame in pull.batches:
-                stage.add(frame)
-        finally:
-            transport.close()
-        if stage.read == 0 and not pull.is_complete:
-            return self._admit_nothing(pull)
-        if not stage.exists:
-            stage.create()
-        repeats = settle_repeats(self.connection, self.table, stage.name)
-        stage.refuse(repeats.rejected)
+        self.stage = Stage(self.connection, self.table, partial(citizen_tokens, settings=self.settings))
+        with closing(self.stage) as stage:
+            pull = self._pull(stage, cursor)
+            if stage.read == 0 and not pull.is_complete:
+                return self._admit_nothing(pull)
+            if not stage.exists:
+                stage.create()
+            repeats = settle_repeats(self.connection, self.table, stage.name)
+            stage.refuse(repeats.rejected)
         plan = make_plan(self.connection, self.table, stage.name, is_complete=pull.is_complete)
-        notes = [*pull.warnings]
-        if plan.deferred:
-            notes.append(f"{plan.deferred} deletions wait: rejected rows without a readable key may be those rows")
         self._guard_shrink(plan, stage.rejected)
         answer = self._ask_gate(plan)
         if answer is not None and not answer.passed:
             return self.hold(f"admission gate: {', '.join(answer.failed)}", gate_failed=True)
-        return self._admit(pull, plan, repeats, answer, notes)
+        return self._admit(pull, plan, repeats, answer)
+
+    def _pull(self, stage: Stage, cursor: str | None) -> Pull:
+        transport = open_transport(self.settings, self.contract)
+        with closing(transport):
+            pull = transport.pull(self.table, cursor)
+            for frame in pull.batches:
+                stage.add(frame)
+        return pull
 
     def hold(self, reason: str, *, gate_failed: bool = False) -> LandingResult:
         """Keep everything that arrived in the quarantine; raw and cursor stay."""
@@ -205,16 +214,17 @@ class _Landing:
         self.connection.commit()
         return self.gate(request)
 
-    def _admit(
-        self, pull: Pull, plan: Plan, repeats: Repeats, answer: GateResult | None, notes: list[str]
-    ) -> LandingResult:
+    def _admit(self, pull: Pull, plan: Plan, repeats: Repeats, answer: GateResult | None) -> LandingResult:
         """The one transaction: quarantine, raw, ledger, cursor."""
         assert self.stage is not None
         rejected = self.stage.rejected
         cursor, as_of = self._next_cursor(pull), self._as_of(pull)
         warned = answer.warned if answer else ()
+        notes = [*pull.warnings]
+        if plan.deferred:
+            notes.append(f"{plan.deferred} deletions wait: rejected rows without a readable key may be those rows")
         if warned:
-            notes = [*notes, f"admission gate warns: {', '.join(warned)}"]
+            notes.append(f"admission gate warns: {', '.join(warned)}")
         result = replace(
             self.result,
             read=self.stage.read,
@@ -280,6 +290,13 @@ class _Landing:
         ).fetchone()
         value: date | datetime | None = row[0] if row else None
         return value
+
+
+def _unforeseen(error: Exception) -> str:
+    """An error nobody named, without its text: type, SQLSTATE where it has one, and where it was raised."""
+    state = f" {error.sqlstate}" if isinstance(error, psycopg.Error) and error.sqlstate else ""
+    frame = extract_tb(error.__traceback__)[-1]
+    return f"unexpected {type(error).__name__}{state} at {Path(frame.filename).name}:{frame.lineno}; see the log"
 
 
 def _latest(one: datetime | None, other: datetime | None) -> datetime | None:

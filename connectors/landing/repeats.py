@@ -20,18 +20,21 @@ import psycopg
 
 from connectors.contract import TableContract
 from connectors.contract.ddl import quote, quote_qualified, typed_columns
-from connectors.landing.names import REJECTS, REPEATS, SET_ASIDE, key_list, key_text, row_hash, same_key
+from connectors.landing.names import REPEATS, SET_ASIDE, key_list, key_text, row_hash, same_key
+from connectors.landing.spool import position_text
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+# Rule a row is refused for, and its key as raw writes it.
+Refused = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Repeats:
-    """Rows taken out of the stage, by what they count as; `rejected` by rule."""
+    """Rows taken out of the stage, by what they count as; `rejected` by their position."""
 
     unchanged: int = 0
     updated: int = 0
-    rejected: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, Refused] = field(default_factory=dict)
 
 
 def settle_repeats(connection: Connection, table: TableContract, stage: str) -> Repeats:
@@ -45,8 +48,7 @@ def settle_repeats(connection: Connection, table: TableContract, stage: str) -> 
     connection.execute(_fates(table, name).encode())
     is_append = table.load_mode == "append"
     refused = {"contradiction": "unique_key"} if is_append else {"contradiction": "unique_key", "copy": "duplicate_row"}
-    for fate, rule in refused.items():
-        connection.execute(_reject(table, name).encode(), {"fate": fate, "rule": rule})
+    rejected = _refused(connection, table, name, refused)
     # Set aside rather than deleted: a batch that is held is kept whole.
     connection.execute(f"create temp table {SET_ASIDE} (like {name})".encode())
     connection.execute(
@@ -61,7 +63,7 @@ def settle_repeats(connection: Connection, table: TableContract, stage: str) -> 
     return Repeats(
         unchanged=counts.get("copy", 0) if is_append else 0,
         updated=counts.get("superseded", 0),
-        rejected={rule: counts[fate] for fate, rule in refused.items() if fate in counts},
+        rejected=rejected,
     )
 
 
@@ -114,22 +116,14 @@ from copies as c
 left join judged as j on j.tid = c.tid"""
 
 
-def _reject(table: TableContract, stage: str) -> str:
-    """Rejected repeats: the payload as text, key, reason and position like any other rejected row."""
-    pairs = ", ".join(f"'{column.name}', s.{quote(column.name)}::text" for column in table.columns)
-    return f"""
-insert into {REJECTS} (row_key, match_key, row_digest, payload, reasons, position)
-select
-    {key_text(table, "s")},
-    {key_text(table, "s")},
-    md5(p.payload::text),
-    p.payload,
-    jsonb_build_array(jsonb_build_object('rule', %(rule)s::text, 'column', null, 'severity', 'reject')),
-    s._position
-from {stage} as s
-inner join {REPEATS} as r on r.tid = s.ctid
-cross join lateral (select jsonb_build_object({pairs}) as payload) as p
-where r.fate = %(fate)s"""
+def _refused(connection: Connection, table: TableContract, stage: str, rules: dict[str, str]) -> dict[str, Refused]:
+    """The refused rows by position: rule and key."""
+    rows = connection.execute(
+        f"select s._position, r.fate, {key_text(table, 's')} from {REPEATS} as r"
+        f" inner join {stage} as s on s.ctid = r.tid where r.fate = any(%s)".encode(),
+        [list(rules)],
+    )
+    return {position_text(position): (rules[fate], key) for position, fate, key in rows}
 
 
 def _stage_columns(table: TableContract, alias: str = "") -> str:

@@ -6,6 +6,7 @@ Every chunk is committed, so that a batch that is held half-way keeps what had a
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -13,12 +14,15 @@ from typing import Any
 import polars as pl
 import psycopg
 
-from connectors.checks import Checked, check_batch
+from connectors.checks import check_batch
 from connectors.checks.batch import Tokens
 from connectors.checks.values import read_values
 from connectors.contract import TableContract
 from connectors.contract.ddl import quote_qualified, stage_table_ddl
 from connectors.landing.names import PLAN, REJECTS, REPEATS, SET_ASIDE, VANISHED, column_list, stage_name
+from connectors.landing.repeats import Refused
+from connectors.landing.spool import Spool
+from connectors.transports import POSITION
 from warehouse.errors import HeldBatch
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -27,6 +31,9 @@ _REJECTS_DDL = f"""
 create temp table {REJECTS} (
     row_key text, match_key text, row_digest text, payload jsonb, reasons jsonb, position jsonb
 )"""
+
+
+_REJECTED_COLUMNS = ["row_key", "match_key", "payload", "reasons", "position"]
 
 
 class Stage:
@@ -49,6 +56,7 @@ class Stage:
         self._connection = connection
         self._table = table
         self._tokens = tokens
+        self._spool = Spool()
 
     def create(self) -> None:
         """Make the stage, dropping what a loader that died may have left."""
@@ -64,18 +72,36 @@ class Stage:
             self.create()
         checked = check_batch(self._table, frame, tokens=self._tokens)
         self._copy_good(checked.good)
-        self._copy_rejected(checked)
+        if checked.rejected.height:
+            keyed = checked.rejected.with_columns(match_key(self._table, checked.rejected))
+            self._copy_rejected(keyed.select(_REJECTED_COLUMNS))
         self._connection.commit()
+        self._spool.add(frame)
         self.read += frame.height
         self.rejected += checked.rejected.height
         for rules, counted in ((self.warnings, checked.warnings), (self.rejections, checked.rejections)):
             for rule, rows in counted.items():
                 rules[rule] = rules.get(rule, 0) + rows
 
-    def refuse(self, rules: Mapping[str, int]) -> None:
-        """Count rows that were refused for what only the whole batch shows."""
-        self.rejected += sum(rules.values())
-        self.rejections.update(rules)
+    def refuse(self, rows: Mapping[str, Refused]) -> None:
+        """Quarantine, as received, rows that only the whole batch shows to be wrong. They are out of the stage."""
+        found = 0
+        for frame in self._spool.find(rows) if rows else ():
+            rules, keys = zip(*(rows[position] for position in frame.get_column(POSITION)), strict=True)
+            reasons = [json.dumps([{"rule": rule, "column": None, "severity": "reject"}]) for rule in rules]
+            payload = frame.select(pl.struct(self._table.column_names).struct.json_encode()).to_series()
+            self._copy_rejected(
+                pl.DataFrame([keys, keys, payload, reasons, frame.get_column(POSITION)], schema=_REJECTED_COLUMNS)
+            )
+            found += frame.height
+            for rule in rules:
+                self.rejections[rule] = self.rejections.get(rule, 0) + 1
+        assert found == len(rows), "every refused row was received"
+        self.rejected += found
+
+    def close(self) -> None:
+        """Forget the rows as received."""
+        self._spool.close()
 
     def drop(self) -> None:
         """Remove the stage and the session's notes, in the caller's transaction."""
@@ -92,18 +118,8 @@ class Stage:
             self._connection.rollback()
             raise _unfit(self._table, error) from None
 
-    def _copy_rejected(self, checked: Checked) -> None:
-        if checked.rejected.is_empty():
-            return
-        rejected = checked.rejected.select(
-            "row_key",
-            match_key(self._table, checked.rejected),
-            "payload",
-            "reasons",
-            pl.col("position").fill_null("{}"),
-        )
-        target = f"{REJECTS} (row_key, match_key, payload, reasons, position)"
-        _copy(self._connection, target, rejected)
+    def _copy_rejected(self, rejected: pl.DataFrame) -> None:
+        _copy(self._connection, f"{REJECTS} ({', '.join(_REJECTED_COLUMNS)})", rejected)
         # The row as received identifies it: sent again unchanged, it is the same entry of the quarantine.
         self._connection.execute(
             f"update {REJECTS} set row_digest = md5(payload::text) where row_digest is null".encode()
