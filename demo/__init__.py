@@ -14,9 +14,7 @@ from demo.home import clock, exists
 __all__ = ["advance", "clock", "exists"]
 
 
-def advance(
-    home: Path, days: int = 1, *, admin_dsn: str | None = None, urban_url: str | None = None
-) -> dt.date:
+def advance(home: Path, days: int = 1, *, admin_dsn: str | None = None, urban_url: str | None = None) -> dt.date:
     """Let the city live on for `days` days and bring its four systems up to date.
 
     Args:

@@ -1,11 +1,11 @@
 """Where a demo city keeps itself under the hub's home directory, and the one file that describes it.
 
-    <home>/demo/city.json                    seed, size, clock, addresses without passwords
-    <home>/demo/state/                       the city's own memory (Parquet)
-    <home>/demo/truth/                       persons, enterprises, findings, breaks (Parquet)
-    <home>/demo/market_supervision.sqlite    what the REST server serves
-    <home>/demo/urban_management.sqlite      the database of urban management
-    <home>/demo/drops/care_homes/<date>/     the drop folder
+<home>/demo/city.json                    seed, size, clock, addresses without passwords
+<home>/demo/state/                       the city's own memory (Parquet)
+<home>/demo/truth/                       persons, enterprises, findings, breaks (Parquet)
+<home>/demo/market_supervision.sqlite    what the REST server serves
+<home>/demo/urban_management.sqlite      the database of urban management
+<home>/demo/drops/care_homes/<date>/     the drop folder
 """
 
 from __future__ import annotations
@@ -59,13 +59,17 @@ def describe(home: Path) -> dict[str, Any]:
     path = description_file(home)
     if not path.is_file():
         raise ConfigurationError(
-            "There is no demo city here.", where=str(path), expected="a city built by `cityhub demo`",
+            "There is no demo city here.",
+            where=str(path),
+            expected="a city built by `cityhub demo`",
             do="run `cityhub demo` first, or point CITYHUB_HOME to the home it was built in",
         )
     facts: dict[str, Any] = json.loads(path.read_text("utf-8"))
     if facts.get("version") != VERSION:
         raise ConfigurationError(
-            "The demo city was built by another version.", where=str(path), expected=f"version {VERSION}",
+            "The demo city was built by another version.",
+            where=str(path),
+            expected=f"version {VERSION}",
             do=f"remove {path.parent} and run `cityhub demo` again",
         )
     return facts

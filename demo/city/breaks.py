@@ -19,7 +19,11 @@ SCHEMA = {"table": pl.String, "key": pl.String, "column": pl.String, "value": pl
 KINDS: dict[str, list[tuple[str, str | None]]] = {
     "civil_affairs.residents": [("sex", "未知"), ("name", None)],
     "civil_affairs.benefits": [("kind", "temporary")],
-    "market_supervision.enterprises": [("kind", "外国企业常驻代表机构"), ("name", None), ("established_on", "2021-02-30")],
+    "market_supervision.enterprises": [
+        ("kind", "外国企业常驻代表机构"),
+        ("name", None),
+        ("established_on", "2021-02-30"),
+    ],
     "market_supervision.licences": [("valid_until", "2027-13-01"), ("status", "注销")],
     "market_supervision.inspections": [("inspected_on", "2025-02-30")],
     "market_supervision.penalties": [("amount_cny", "-500.0")],

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from demo.city.draw import NEVER, Array, Rng, chance, minutes, pick, weighted
+from demo.city.draw import NEVER, Array, Rng, chance, minutes, pick, weighted, zero_filled
 from demo.city.working_days import add_working_days
 
 SMART = ("device", "video", "data_match")
@@ -30,29 +30,52 @@ class Scenario:
 
 SCENARIOS: dict[str, Scenario] = {
     "waste_sorting": Scenario(
-        0.22, 1, {"compound": 0.55, "producer": 0.27, "village": 0.1, "compression_station": 0.08},
-        {"device": 0.45, "video": 0.35, "data_match": 0.2}, {"micro": 0.5, "small": 0.38, "medium": 0.1, "large": 0.02},
+        0.22,
+        1,
+        {"compound": 0.55, "producer": 0.27, "village": 0.1, "compression_station": 0.08},
+        {"device": 0.45, "video": 0.35, "data_match": 0.2},
+        {"micro": 0.5, "small": 0.38, "medium": 0.1, "large": 0.02},
     ),
     "ebike_charging": Scenario(
-        0.15, 2, {"compound": 1.0}, {"video": 0.8, "device": 0.2},
+        0.15,
+        2,
+        {"compound": 1.0},
+        {"video": 0.8, "device": 0.2},
         {"micro": 0.6, "small": 0.17, "medium": 0.2, "large": 0.03},
     ),
     "street_order": Scenario(
-        0.2, 1, {"shop": 1.0}, {"video": 0.9, "data_match": 0.1}, {"micro": 0.25, "small": 0.6, "medium": 0.15},
+        0.2,
+        1,
+        {"shop": 1.0},
+        {"video": 0.9, "data_match": 0.1},
+        {"micro": 0.25, "small": 0.6, "medium": 0.15},
     ),
     "shop_signs": Scenario(
-        0.08, 5, {"shop": 1.0}, {"video": 0.4, "data_match": 0.6}, {"micro": 0.15, "small": 0.5, "medium": 0.3, "large": 0.05},
+        0.08,
+        5,
+        {"shop": 1.0},
+        {"video": 0.4, "data_match": 0.6},
+        {"micro": 0.15, "small": 0.5, "medium": 0.3, "large": 0.05},
     ),
     "elder_care": Scenario(
-        0.04, 5, {"": 1.0}, {"device": 0.5, "data_match": 0.5}, {"micro": 0.2, "small": 0.4, "medium": 0.35, "large": 0.05},
+        0.04,
+        5,
+        {"": 1.0},
+        {"device": 0.5, "data_match": 0.5},
+        {"micro": 0.2, "small": 0.4, "medium": 0.35, "large": 0.05},
     ),
     "illegal_construction": Scenario(
-        0.06, 15, {"compound": 0.6, "village": 0.4}, {"video": 0.6, "data_match": 0.4},
+        0.06,
+        15,
+        {"compound": 0.6, "village": 0.4},
+        {"video": 0.6, "data_match": 0.4},
         {"small": 0.5, "medium": 0.45, "large": 0.05},
     ),
     "greening": Scenario(0.06, 7, {"compound": 1.0}, {"video": 1.0}, {"micro": 0.45, "small": 0.4, "medium": 0.15}),
     "road_facilities": Scenario(0.11, 3, {"": 1.0}, {"device": 0.3, "video": 0.7}, {"small": 0.4, "medium": 0.6}),
-    "noise": Scenario(0.08, 2, {"compound": 0.5, "shop": 0.5}, {"device": 1.0}, {"micro": 0.4, "small": 0.4, "medium": 0.2}),
+    "noise": Scenario(
+        0.08, 2, {"compound": 0.5, "shop": 0.5}, {"device": 1.0}, {"micro": 0.4, "small": 0.4, "medium": 0.2}
+    ),
 }
 STUCK_SHARE = 0.008
 
@@ -80,7 +103,7 @@ def plan_cases(rng: Rng, found_on: Array, progress: Array, scene: Scene, first_n
     frame = _placed(rng, names, scene)
     town = frame["town"].to_numpy()
     frame = frame.with_columns(
-        case_no=pl.Series(np.char.add("AJ", np.char.zfill((first_number + np.arange(count)).astype(str), 9))),
+        case_no=pl.Series(np.char.add("AJ", zero_filled(first_number + np.arange(count), 9))),
         channel=_channels(rng, names, town, progress, scene.towns),
     )
     frame = _life(rng, frame, found_on, progress, scene.towns)
@@ -165,7 +188,9 @@ def _life(rng: Rng, frame: pl.DataFrame, found_on: Array, progress: Array, towns
         found_at=pl.Series(found),
         filed_at=pl.Series(filed),
         dispatched_at=if_valid(dispatched),
-        first_contact_at=pl.Series(np.where(valid & human & (np.isnat(disposed) | (contact < disposed)), contact, NEVER)),
+        first_contact_at=pl.Series(
+            np.where(valid & human & (np.isnat(disposed) | (contact < disposed)), contact, NEVER)
+        ),
         due_at=pl.Series(due),
         extended_to=pl.Series(np.where(extended, add_working_days(due, term), NEVER)),
         disposed_at=if_valid(disposed),
@@ -179,7 +204,9 @@ def _life(rng: Rng, frame: pl.DataFrame, found_on: Array, progress: Array, towns
         _reverified_at=if_valid(reverified),
         _jitter=pl.Series(rng.integers(0, 90, count)),
         # Rows brought in late: the caller's form lay on a desk for up to 21 hours (pulls look back 24).
-        _from=pl.Series(np.where(human & chance(rng, 0.012, count), filed + minutes(rng.uniform(600, 1250, count)), filed)),
+        _from=pl.Series(
+            np.where(human & chance(rng, 0.012, count), filed + minutes(rng.uniform(600, 1250, count)), filed)
+        ),
     )
 
 

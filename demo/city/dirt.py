@@ -140,11 +140,15 @@ def person_names(rng: Rng, true: pl.Series, rates: DirtRates, factor: float = 1.
 def surname_only(rng: Rng, written: pl.Series, sex: pl.Series, rates: DirtRates) -> pl.Series:
     """Callers who gave their surname only."""
     short = pl.Series(chance(rng, rates.surname_only, len(written)))
-    title = pl.DataFrame({"s": sex}).select(pl.when(pl.col("s") == "male").then(pl.lit("先生")).otherwise(pl.lit("女士")))
+    title = pl.DataFrame({"s": sex}).select(
+        pl.when(pl.col("s") == "male").then(pl.lit("先生")).otherwise(pl.lit("女士"))
+    )
     frame = pl.DataFrame({"n": written, "t": title.to_series(), "c": short})
     return frame.select(
-        pl.when(pl.col("c") & ~pl.col("n").str.contains("·")).then(pl.col("n").str.slice(0, 1) + pl.col("t"))
-        .otherwise("n").alias(written.name)
+        pl.when(pl.col("c") & ~pl.col("n").str.contains("·"))
+        .then(pl.col("n").str.slice(0, 1) + pl.col("t"))
+        .otherwise("n")
+        .alias(written.name)
     ).to_series()
 
 
@@ -159,15 +163,24 @@ def phones(rng: Rng, true: pl.Series, household_phone: pl.Series | None, rates: 
     fake = lost + rates.phone_placeholder
     old = fake + rates.phone_changed
     shared = old + rates.phone_shared
-    frame = pl.DataFrame({
-        "true": true, "family": family, "luck": luck, "fake": pick(rng, PLACEHOLDER_PHONES, count),
-        "old": new_phones(rng, count),
-    })
+    frame = pl.DataFrame(
+        {
+            "true": true,
+            "family": family,
+            "luck": luck,
+            "fake": pick(rng, PLACEHOLDER_PHONES, count),
+            "old": new_phones(rng, count),
+        }
+    )
     value = (
-        pl.when(pl.col("true").is_null() | (pl.col("luck") < lost)).then(None)
-        .when(pl.col("luck") < fake).then("fake")
-        .when(pl.col("luck") < old).then("old")
-        .when(pl.col("luck") < shared).then(pl.coalesce("family", "true"))
+        pl.when(pl.col("true").is_null() | (pl.col("luck") < lost))
+        .then(None)
+        .when(pl.col("luck") < fake)
+        .then("fake")
+        .when(pl.col("luck") < old)
+        .then("old")
+        .when(pl.col("luck") < shared)
+        .then(pl.coalesce("family", "true"))
         .otherwise("true")
     )
     return frame.select(value.alias(true.name)).to_series()
@@ -180,13 +193,20 @@ def addresses(rng: Rng, true: pl.Series, rates: DirtRates) -> pl.Series:
     address = pl.col("a")
     wide = {digit: FULL_WIDTH[digit] for digit in "0123456789"}
     value = (
-        pl.when(pl.col("k") == 0).then(address.str.replace("上海市", ""))
-        .when(pl.col("k") == 1).then(address.str.replace("上海市浦东新区", ""))
-        .when(pl.col("k") == 2).then(address.str.replace("浦东新区", "浦东"))
-        .when(pl.col("k") == 3).then(address.str.replace_many(wide))
-        .when(pl.col("k") == 4).then(address.str.replace("弄", "弄 ").str.replace("号", "号 "))
-        .when(pl.col("k") == 5).then(address.str.replace(r"弄(\d+)号(\d+)室", "弄${1}-${2}"))
-        .when(pl.col("k") == 6).then(address.str.replace("室", ""))
+        pl.when(pl.col("k") == 0)
+        .then(address.str.replace("上海市", ""))
+        .when(pl.col("k") == 1)
+        .then(address.str.replace("上海市浦东新区", ""))
+        .when(pl.col("k") == 2)
+        .then(address.str.replace("浦东新区", "浦东"))
+        .when(pl.col("k") == 3)
+        .then(address.str.replace_many(wide))
+        .when(pl.col("k") == 4)
+        .then(address.str.replace("弄", "弄 ").str.replace("号", "号 "))
+        .when(pl.col("k") == 5)
+        .then(address.str.replace(r"弄(\d+)号(\d+)室", "弄${1}-${2}"))
+        .when(pl.col("k") == 6)
+        .then(address.str.replace("室", ""))
         .otherwise(address)
     )
     return pl.DataFrame({"a": true, "k": kind}).select(value.alias(true.name)).to_series()
@@ -199,11 +219,16 @@ def firm_names(rng: Rng, true: pl.Series, former: pl.Series, rates: DirtRates) -
     old = pl.Series(chance(rng, rates.firm_former_name, count))
     name = pl.when(pl.col("o") & pl.col("f").is_not_null()).then("f").otherwise("n")
     value = (
-        pl.when(pl.col("k") == 0).then(name.str.replace("上海", "上海市").str.replace("上海市市", "上海市"))
-        .when(pl.col("k") == 1).then(name.str.replace("^上海(市浦东新区|浦东新区)?", ""))
-        .when(pl.col("k") == 2).then(name.str.replace("有限公司", "公司"))
-        .when(pl.col("k") == 3).then(name.str.replace("^上海", "上海（浦东）"))
-        .when(pl.col("k") == 4).then(name + " ")
+        pl.when(pl.col("k") == 0)
+        .then(name.str.replace("上海", "上海市").str.replace("上海市市", "上海市"))
+        .when(pl.col("k") == 1)
+        .then(name.str.replace("^上海(市浦东新区|浦东新区)?", ""))
+        .when(pl.col("k") == 2)
+        .then(name.str.replace("有限公司", "公司"))
+        .when(pl.col("k") == 3)
+        .then(name.str.replace("^上海", "上海（浦东）"))
+        .when(pl.col("k") == 4)
+        .then(name + " ")
         .otherwise(name)
     )
     frame = pl.DataFrame({"n": true, "f": former, "k": kind, "o": old})
@@ -232,6 +257,8 @@ def dates_off(rng: Rng, true: pl.Series, rates: DirtRates) -> pl.Series:
     """Birth dates with day or year mistaken: the lunar date, or one year up."""
     off = chance(rng, rates.birth_date_off, len(true))
     shift = np.where(off, pick(rng, np.array([29, 30, 365, -365, 1]), len(true)), 0)
-    return pl.DataFrame({"d": true, "s": shift}).select(
-        (pl.col("d") + pl.duration(days=pl.col("s"))).alias(true.name)
-    ).to_series()
+    return (
+        pl.DataFrame({"d": true, "s": shift})
+        .select((pl.col("d") + pl.duration(days=pl.col("s"))).alias(true.name))
+        .to_series()
+    )

@@ -94,6 +94,12 @@ def joined(*parts: pl.Expr | str) -> pl.Expr:
     return pl.concat_str([pl.lit(p) if isinstance(p, str) else p for p in parts], ignore_nulls=True)
 
 
+def zero_filled(numbers: Array, width: int) -> Array:
+    """Whole numbers as text of at least `width` digits; numpy's own zfill refuses empty arrays."""
+    text = np.asarray(numbers).astype(np.int64).astype(str)
+    return np.asarray(np.char.zfill(text, width)) if len(text) else text
+
+
 def counted(prefix: str, numbers: Array, width: int) -> pl.Series:
     """Keys such as `P0000001`."""
     return pl.Series(numbers).cast(pl.String).str.zfill(width).str.replace("^", prefix)

@@ -29,11 +29,17 @@ def evaluate(clock: dt.date, people: pl.DataFrame, firms: pl.DataFrame, tables: 
         firms: true enterprises (true_id, status, registered_capital_cny, representative).
         tables: visible rows by `system.table`, hidden columns included.
     """
-    stays = tables["care_homes.stays"].filter(
-        (pl.col("admitted_on") <= clock) & (pl.col("discharged_on").is_null() | (pl.col("discharged_on") > clock))
-    ).with_columns(key=pl.lit("care_homes.stays:") + pl.col("stay_no"), subject=pl.col("_person"))
-    grants = tables["civil_affairs.benefits"].filter(pl.col("started_on") <= clock).with_columns(
-        key=pl.lit("civil_affairs.benefits:") + pl.col("grant_no"), subject=pl.col("_person")
+    stays = (
+        tables["care_homes.stays"]
+        .filter(
+            (pl.col("admitted_on") <= clock) & (pl.col("discharged_on").is_null() | (pl.col("discharged_on") > clock))
+        )
+        .with_columns(key=pl.lit("care_homes.stays:") + pl.col("stay_no"), subject=pl.col("_person"))
+    )
+    grants = (
+        tables["civil_affairs.benefits"]
+        .filter(pl.col("started_on") <= clock)
+        .with_columns(key=pl.lit("civil_affairs.benefits:") + pl.col("grant_no"), subject=pl.col("_person"))
     )
     died = people.filter(pl.col("died_on") <= clock).select(subject="true_id", died="died_on")
     homes = tables["care_homes.institutions"].with_columns(
@@ -96,7 +102,9 @@ def _not_entitled(stays: pl.DataFrame, grants: pl.DataFrame, clock: dt.date) -> 
 
 def _troubled(homes: pl.DataFrame, firms: pl.DataFrame, tables: Tables, clock: dt.date) -> pl.DataFrame:
     bad = firms.filter(pl.col("status").is_in(["abnormal", "revoked"])).select(subject="true_id")
-    fined = tables["market_supervision.penalties"].filter(pl.col("decided_on") > clock - LOOK_BACK).select(subject="_firm")
+    fined = (
+        tables["market_supervision.penalties"].filter(pl.col("decided_on") > clock - LOOK_BACK).select(subject="_firm")
+    )
     return homes.join(pl.concat([bad, fined]).unique(), on="subject")
 
 
@@ -120,7 +128,9 @@ def _many_cases(firms: pl.DataFrame, tables: Tables, clock: dt.date) -> pl.DataF
     )
     quiet = firms.filter(pl.col("status") == "active").select(subject="true_id")
     fined = tables["market_supervision.penalties"].filter(pl.col("decided_on") > since).select(subject="_firm")
-    failed = tables["market_supervision.inspections"].filter(
-        (pl.col("inspected_on") > since) & (pl.col("result") == "fail")
-    ).select(subject="_firm")
+    failed = (
+        tables["market_supervision.inspections"]
+        .filter((pl.col("inspected_on") > since) & (pl.col("result") == "fail"))
+        .select(subject="_firm")
+    )
     return noisy.join(quiet, on="subject").join(pl.concat([fined, failed]).unique(), on="subject", how="anti")

@@ -58,7 +58,7 @@ def enterprises(
     """About `count` enterprises; the first `homes` run care homes, the next ones manage property.
 
     Columns: true_id, uscc, registration_no, name, former_name, kind, trade, industry_code, representative (true_id of a
-    person), registered_capital_cny, established_on, status, town, committee_code, address, is_old_number_only, has_both.
+    person), registered_capital_cny, established_on, status, town, estate, committee_code, address.
     """
     rng = stream(seed, "firms")
     managers = max(2, geography.estates.height // 9)
@@ -70,7 +70,12 @@ def enterprises(
 
 
 def make(
-    rng: Rng, trade: Array, kind: Array, established: Array, geography: Geography, people: pl.DataFrame,
+    rng: Rng,
+    trade: Array,
+    kind: Array,
+    established: Array,
+    geography: Geography,
+    people: pl.DataFrame,
     first_number: int,
 ) -> pl.DataFrame:
     """Enterprises of these trades and kinds; `first_number` continues the numbering of those that exist."""
@@ -85,22 +90,24 @@ def make(
     )
     registrar = np.array([REGISTRARS[k] for k in kind.tolist()], dtype="<U2")
     division = np.full(count, "310115")
-    frame = pl.DataFrame({
-        "true_id": counted("E", serial, 6),
-        "uscc": identifiers.credit_codes(registrar, division, organisation),
-        "registration_no": pl.Series(identifiers.registration_numbers(division, serial * 37 % 10**8)),
-        "kind": kind.astype(str),
-        "trade": trade.astype(str),
-        "industry_code": [TRADES[t].code for t in trade.tolist()],
-        "representative": _representatives(rng, count, people),
-        "registered_capital_cny": _capital(rng, kind),
-        "established_on": established,
-        "status": weighted(rng, {"active": 0.9, "abnormal": 0.045, "revoked": 0.02, "cancelled": 0.035}, count),
-        "town": town,
-        "estate": estate,
-        "committee_code": geography.estates["committee_code"].gather(pl.Series(estate)),
-        "address": _addresses(rng, geography, estate, trade),
-    })
+    frame = pl.DataFrame(
+        {
+            "true_id": counted("E", serial, 6),
+            "uscc": identifiers.credit_codes(registrar, division, organisation),
+            "registration_no": pl.Series(identifiers.registration_numbers(division, serial * 37 % 10**8)),
+            "kind": kind.astype(str),
+            "trade": trade.astype(str),
+            "industry_code": [TRADES[t].code for t in trade.tolist()],
+            "representative": _representatives(rng, count, people),
+            "registered_capital_cny": _capital(rng, kind),
+            "established_on": established,
+            "status": weighted(rng, {"active": 0.9, "abnormal": 0.045, "revoked": 0.02, "cancelled": 0.035}, count),
+            "town": town,
+            "estate": estate,
+            "committee_code": geography.estates["committee_code"].gather(pl.Series(estate)),
+            "address": _addresses(rng, geography, estate, trade),
+        }
+    )
     # The credit code replaced the registration number in October 2015; younger firms never had one.
     frame = frame.with_columns(
         registration_no=pl.when(pl.col("established_on") < dt.date(2015, 10, 1)).then("registration_no"),
@@ -139,14 +146,18 @@ def _representatives(rng: Rng, count: int, people: pl.DataFrame) -> pl.Series:
     local = pl.Series(pick(rng, np.arange(len(able)), count))
     other = pl.Series(pick(rng, np.arange(len(outside)), count))
     from_outside = pl.Series(chance(rng, 0.16, count))
-    return pl.DataFrame({"l": able.gather(local), "o": outside.gather(other), "f": from_outside}).select(
-        pl.when("f").then("o").otherwise("l")
-    ).to_series()
+    return (
+        pl.DataFrame({"l": able.gather(local), "o": outside.gather(other), "f": from_outside})
+        .select(pl.when("f").then("o").otherwise("l"))
+        .to_series()
+    )
 
 
 def _capital(rng: Rng, kind: Array) -> Array:
-    steps = pick(rng, np.array([10, 30, 50, 100, 200, 500, 1000, 3000, 10000]), len(kind),
-                 [10, 9, 14, 26, 15, 14, 8, 3, 1]) * 10_000.0
+    steps = (
+        pick(rng, np.array([10, 30, 50, 100, 200, 500, 1000, 3000, 10000]), len(kind), [10, 9, 14, 26, 15, 14, 8, 3, 1])
+        * 10_000.0
+    )
     small = np.round(rng.uniform(1, 15, len(kind))) * 10_000.0
     return np.where(kind == "individual", small, np.where(kind == "branch", 0.0, steps))
 
@@ -158,7 +169,10 @@ def _addresses(rng: Rng, geography: Geography, estate: Array, trade: Array) -> p
     in_office = pl.Series([not TRADES[t].is_shop and t != "care_home" for t in trade.tolist()])
     return rows.select(
         pl.concat_str(
-            pl.lit("上海市浦东新区"), pl.col("road"), pl.lit(number), pl.lit("号"),
+            pl.lit("上海市浦东新区"),
+            pl.col("road"),
+            pl.lit(number),
+            pl.lit("号"),
             pl.when(in_office).then(pl.concat_str(pl.lit(upstairs), pl.lit("室"))).otherwise(pl.lit("")),
         ).alias("address")
     ).to_series()
@@ -179,7 +193,11 @@ def _named(rng: Rng, frame: pl.DataFrame, geography: Geography) -> pl.DataFrame:
             pl.when(pl.col("trade") == "care_home")
             .then(pl.concat_str(pl.lit("上海浦东新区"), pl.lit(of), pl.lit(third), pl.lit(word)))
             .when(pl.col("kind") == "individual")
-            .then(pl.concat_str(pl.lit("上海市浦东新区"), pl.lit(town), pl.lit(of), pl.lit(third), pl.lit(word), pl.lit("店")))
+            .then(
+                pl.concat_str(
+                    pl.lit("上海市浦东新区"), pl.lit(town), pl.lit(of), pl.lit(third), pl.lit(word), pl.lit("店")
+                )
+            )
             .when(pl.col("kind") == "branch")
             .then(pl.concat_str(company, pl.lit("浦东"), pl.lit(town), pl.lit("分公司")))
             .when(pl.col("kind") == "cooperative")
@@ -191,8 +209,15 @@ def _named(rng: Rng, frame: pl.DataFrame, geography: Geography) -> pl.DataFrame:
     # The register refuses a name that is taken; whoever comes second adds a character of his own.
     return frame.with_columns(
         pl.when(pl.col("name").is_duplicated())
-        .then(pl.concat_str(pl.lit("上海"), pl.lit(pl.Series(identifiers.base31(np.arange(count), 4)))
-                            .str.replace_many(list(identifiers.USCC_ALPHABET), STEMS[:31]), pl.col("name").str.slice(2)))
+        .then(
+            pl.concat_str(
+                pl.lit("上海"),
+                pl.lit(pl.Series(identifiers.base31(np.arange(count), 4))).str.replace_many(
+                    list(identifiers.USCC_ALPHABET), STEMS[:31]
+                ),
+                pl.col("name").str.slice(2),
+            )
+        )
         .otherwise("name")
         .alias("name")
     )

@@ -35,9 +35,7 @@ INSPECTIONS_PER_FIRM_AND_YEAR = 0.55
 PENALTIES_PER_FIRM_AND_YEAR = 0.045
 
 
-def generate(
-    residents: int = 20_000, seed: int = 7, *, clock: dt.date = CLOCK, rates: DirtRates | None = None
-) -> City:
+def generate(residents: int = 20_000, seed: int = 7, *, clock: dt.date = CLOCK, rates: DirtRates | None = None) -> City:
     """A city of `residents` people with two years of history up to the end of day `clock`.
 
     The same arguments give the same city, bit for bit.
@@ -47,11 +45,22 @@ def generate(
     world = _world(residents, seed, clock, ground)
     plans = _plans(world, seed, clock, ground, rates)
     broken = pl.concat(
-        [breaks.plant(stream(seed, f"breaks {name}"), name, plan, rates.contract_breaks) for name, plan in plans.items()]
+        [
+            breaks.plant(stream(seed, f"breaks {name}"), name, plan, rates.contract_breaks)
+            for name, plan in plans.items()
+        ]
     )
     return City(
-        seed=seed, residents=residents, clock=clock, rates=rates, people=world.people, firms=world.firms,
-        homes=world.homes, devices=measurements.build_devices(seed, world.homes), places=world.sites, breaks=broken,
+        seed=seed,
+        residents=residents,
+        clock=clock,
+        rates=rates,
+        people=world.people,
+        firms=world.firms,
+        homes=world.homes,
+        devices=measurements.build_devices(seed, world.homes),
+        places=world.sites,
+        breaks=broken,
         plans=plans,
     )
 
@@ -108,16 +117,20 @@ def _world(residents: int, seed: int, clock: dt.date, ground: geography.Geograph
 
 def _bury(everybody: pl.DataFrame, deaths: pl.DataFrame) -> pl.DataFrame:
     deaths = deaths.unique("true_id", maintain_order=True).rename({"died_on": "later"})
-    return everybody.join(deaths, on="true_id", how="left", maintain_order="left").with_columns(
-        died_on=pl.coalesce("later", "died_on")
-    ).drop("later")
+    return (
+        everybody.join(deaths, on="true_id", how="left", maintain_order="left")
+        .with_columns(died_on=pl.coalesce("later", "died_on"))
+        .drop("later")
+    )
 
 
 def _paid_on(seed: int, benefits: pl.DataFrame, count: int, clock: dt.date) -> pl.DataFrame:
     """Grants of `count` people who died two months ago or earlier run on."""
     rng = stream(seed, "planted benefits")
     ended = np.flatnonzero(
-        ((benefits["kind"] == "old_age") & (benefits["ended_on"] < clock - dt.timedelta(days=60))).fill_null(False).to_numpy()
+        ((benefits["kind"] == "old_age") & (benefits["ended_on"] < clock - dt.timedelta(days=60)))
+        .fill_null(False)
+        .to_numpy()
     )
     chosen = rng.permutation(ended)[:count].tolist()
     return benefits.with_columns(
@@ -147,7 +160,9 @@ def _plans(
     }
     supervised = _supervised(world, seed, clock, ground)
     for name, rows in supervised.items():
-        plans[f"market_supervision.{name}"] = records.by_code(stream(seed, f"codes {name}"), rows, world.firms, register)
+        plans[f"market_supervision.{name}"] = records.by_code(
+            stream(seed, f"codes {name}"), rows, world.firms, register
+        )
     plans |= _urban(world, seed, clock, ground, rates, quiet=_quiet_firms(world, supervised))
     plans |= _care(world, seed, clock, ground, rates)
     return plans
@@ -182,11 +197,15 @@ def _quiet_firms(world: World, supervised: dict[str, pl.DataFrame]) -> pl.Series
     failed = supervised["inspections"].filter(pl.col("result") == "fail")["firm"]
     noisy = pl.concat([supervised["penalties"]["firm"], failed]).unique().to_list()
     return world.firms.filter(
-        (pl.col("status") == "active") & pl.col("trade").is_in(["catering", "food_retail"]) & ~pl.col("true_id").is_in(noisy)
+        (pl.col("status") == "active")
+        & pl.col("trade").is_in(["catering", "food_retail"])
+        & ~pl.col("true_id").is_in(noisy)
     )["true_id"]
 
 
-def scene(ground: geography.Geography, everybody: pl.DataFrame, sites: pl.DataFrame, care_homes: pl.DataFrame) -> cases.Scene:
+def scene(
+    ground: geography.Geography, everybody: pl.DataFrame, sites: pl.DataFrame, care_homes: pl.DataFrame
+) -> cases.Scene:
     """What cases can be about; who may report is grown up, alive and has a telephone."""
     able = everybody.filter(
         (pl.col("is_local") & pl.col("died_on").is_null() & (pl.col("birth_on") < dt.date(2006, 1, 1)))
@@ -199,15 +218,18 @@ def _urban(
     world: World, seed: int, clock: dt.date, ground: geography.Geography, rates: DirtRates, quiet: pl.Series
 ) -> dict[str, pl.DataFrame]:
     rng = stream(seed, "cases")
-    found = _case_days(seed, clock, round(world.people["is_local"].sum() * CASES_PER_RESIDENT))
+    residents = world.people.filter(pl.col("is_local")).height
+    found = _case_days(seed, clock, round(residents * CASES_PER_RESIDENT))
     progress = (found - day(clock)).astype(int) / 365.25 + 1.0
     planned = cases.plan_cases(rng, found, progress, scene(ground, world.people, world.sites, world.homes), 1)
-    count = planted.how_many(world.people["is_local"].sum())
+    count = planted.how_many(residents)
     planned = planted.crowded_firms(seed, count, clock, planned, quiet)
     recent = day(clock) - days(np.arange(measurements.HISTORY_DAYS)[::-1])
     return {
         "urban_management.sites": records.sites(stream(seed, "site records"), world.sites, world.firms, rates),
-        "urban_management.cases": records.cases(stream(seed, "case records"), planned, world.people, world.firms, rates),
+        "urban_management.cases": records.cases(
+            stream(seed, "case records"), planned, world.people, world.firms, rates
+        ),
         "urban_management.case_steps": steps.plan_steps(stream(seed, "steps"), planned),
         "urban_management.waste_weighings": measurements.plan_weighings(
             stream(seed, "weighings"), recent, world.sites, ground

@@ -14,7 +14,11 @@ RESIDENTS_PER_HOME = 833
 BED_SHARE = 0.026  # occupied places per resident of the district
 MEAN_STAY_DAYS = 950
 QUALIFICATIONS = {
-    "caregiver": "养老护理员", "nurse": "护士执业证", "doctor": "医师执业证", "manager": "养老机构院长岗位证", "cook": "中式烹调师",
+    "caregiver": "养老护理员",
+    "nurse": "护士执业证",
+    "doctor": "医师执业证",
+    "manager": "养老机构院长岗位证",
+    "cook": "中式烹调师",
     "other": "社会工作者",
 }
 PRICE_ITEMS = {"bed_ordinary": 2200, "bed_nursing": 3000, "bed_memory_care": 3800, "care_per_level": 420, "meals": 950}
@@ -68,14 +72,16 @@ def build_beds(seed: int, homes: pl.DataFrame) -> pl.DataFrame:
     slot = np.arange(total.sum()) - np.repeat(np.cumsum(total) - total, total)
     room = (slot // 6 + 2) // 2 * 100 + slot % 12 // 2 + 1
     numbers = homes["home_no"].gather(pl.Series(home))
-    return pl.DataFrame({
-        "home_no": numbers,
-        "room": pl.Series(room).cast(pl.String),
-        "kind": weighted(rng, {"nursing": 0.5, "ordinary": 0.38, "memory_care": 0.12}, len(slot)),
-        "slot": slot,
-        "is_extra": slot >= homes["licensed_beds"].to_numpy()[home],
-        "is_closed": chance(rng, 0.02, len(slot)),
-    }).with_columns(bed_no=pl.col("home_no") + "-B" + (pl.col("slot") + 1).cast(pl.String).str.zfill(3))
+    return pl.DataFrame(
+        {
+            "home_no": numbers,
+            "room": pl.Series(room).cast(pl.String),
+            "kind": weighted(rng, {"nursing": 0.5, "ordinary": 0.38, "memory_care": 0.12}, len(slot)),
+            "slot": slot,
+            "is_extra": slot >= homes["licensed_beds"].to_numpy()[home],
+            "is_closed": chance(rng, 0.02, len(slot)),
+        }
+    ).with_columns(bed_no=pl.col("home_no") + "-B" + (pl.col("slot") + 1).cast(pl.String).str.zfill(3))
 
 
 def build_stays(
@@ -113,7 +119,9 @@ def build_stays(
 
 def _spans(rng: Rng, clock: dt.date, homes: pl.DataFrame, beds: pl.DataFrame) -> pl.DataFrame:
     """Occupied spans per bed: the present one, then the ones before it until two years back."""
-    facts = beds.join(homes.select("home_no", "capacity", "over_from", "licensed_beds"), on="home_no", maintain_order="left")
+    facts = beds.join(
+        homes.select("home_no", "capacity", "over_from", "licensed_beds"), on="home_no", maintain_order="left"
+    )
     used = facts.filter(pl.col("slot") < pl.col("capacity"))
     horizon = day(clock) - days(np.array(730))
     free_now = chance(rng, 0.04, used.height)
@@ -132,7 +140,9 @@ def _spans(rng: Rng, clock: dt.date, homes: pl.DataFrame, beds: pl.DataFrame) ->
         index, end, earliest = index[keep], end[keep], earliest[keep]
         if len(index) == 0:
             break
-    spans = pl.concat(rounds).filter(pl.col("discharged_on").is_null() | (pl.col("discharged_on") > pl.col("admitted_on")))
+    spans = pl.concat(rounds).filter(
+        pl.col("discharged_on").is_null() | (pl.col("discharged_on") > pl.col("admitted_on"))
+    )
     return spans.select(
         used["home_no"].gather(spans["index"]), used["bed_no"].gather(spans["index"]), "admitted_on", "discharged_on"
     )
@@ -175,13 +185,15 @@ def build_staff(seed: int, clock: dt.date, homes: pl.DataFrame, people: pl.DataF
     chosen = pool.gather(pl.Series(rng.permutation(len(pool))[:count])) if len(pool) >= count else pool
     count, home, role = len(chosen), home[: len(chosen)], role[: len(chosen)]
     papers = staff_papers(rng, role, clock)
-    return pl.DataFrame({
-        "staff_no": counted("RY", np.arange(1, count + 1), 6),
-        "home_no": homes["home_no"].gather(pl.Series(home)),
-        "person": chosen,
-        "role": role,
-        "on_post": chance(rng, 0.94, count),
-    }).with_columns(papers)
+    return pl.DataFrame(
+        {
+            "staff_no": counted("RY", np.arange(1, count + 1), 6),
+            "home_no": homes["home_no"].gather(pl.Series(home)),
+            "person": chosen,
+            "role": role,
+            "on_post": chance(rng, 0.94, count),
+        }
+    ).with_columns(papers)
 
 
 def staff_papers(rng: Rng, role: Array, clock: dt.date) -> pl.DataFrame:
@@ -191,11 +203,13 @@ def staff_papers(rng: Rng, role: Array, clock: dt.date) -> pl.DataFrame:
     health = day(clock) + days(rng.integers(-12, 365, count))
     without = (role == "other") & chance(rng, 0.5, count)
     titles = np.array([QUALIFICATIONS[r] for r in role.tolist()], dtype="<U12")
-    return pl.DataFrame({
-        "qualification": pl.Series(np.where(without, "", titles)).replace("", None),
-        "qualified_until": np.where(without, NO_DAY, qualified),
-        "health_cert_until": health,
-    })
+    return pl.DataFrame(
+        {
+            "qualification": pl.Series(np.where(without, "", titles)).replace("", None),
+            "qualified_until": np.where(without, NO_DAY, qualified),
+            "health_cert_until": health,
+        }
+    )
 
 
 def build_prices(seed: int, clock: dt.date, homes: pl.DataFrame) -> pl.DataFrame:
@@ -205,12 +219,14 @@ def build_prices(seed: int, clock: dt.date, homes: pl.DataFrame) -> pl.DataFrame
     items = list(PRICE_ITEMS)
     home = np.repeat(np.arange(homes.height), len(items))
     base = np.tile(np.array(list(PRICE_ITEMS.values()), dtype=float), homes.height) * level[home]
-    first = pl.DataFrame({
-        "home_no": homes["home_no"].gather(pl.Series(home)),
-        "item": np.tile(np.array(items), homes.height),
-        "filed_on": (day(clock) - days(rng.integers(760, 1500, homes.height)))[home],
-        "monthly_cny": np.round(base / 10) * 10,
-    })
+    first = pl.DataFrame(
+        {
+            "home_no": homes["home_no"].gather(pl.Series(home)),
+            "item": np.tile(np.array(items), homes.height),
+            "filed_on": (day(clock) - days(rng.integers(760, 1500, homes.height)))[home],
+            "monthly_cny": np.round(base / 10) * 10,
+        }
+    )
     risen = chance(rng, 0.33, homes.height)[home]
     second = first.with_columns(
         filed_on=pl.Series((day(clock) - days(rng.integers(30, 700, homes.height)))[home]),
@@ -225,8 +241,12 @@ def fees(stays: pl.DataFrame, beds: pl.DataFrame, prices: pl.DataFrame) -> pl.Se
     wide = first.pivot(on="item", index="home_no", values="monthly_cny")
     rows = stays.join(beds.select("bed_no", bed_kind="kind"), on="bed_no", how="left", maintain_order="left")
     rows = rows.join(wide, on="home_no", how="left", maintain_order="left")
-    bed = pl.coalesce(*(pl.when(pl.col("bed_kind") == k).then(f"bed_{k}") for k in ("ordinary", "nursing", "memory_care")))
-    return rows.select((bed + pl.col("care_level") * pl.col("care_per_level") + pl.col("meals")).alias("fee")).to_series()
+    bed = pl.coalesce(
+        *(pl.when(pl.col("bed_kind") == k).then(f"bed_{k}") for k in ("ordinary", "nursing", "memory_care"))
+    )
+    return rows.select(
+        (bed + pl.col("care_level") * pl.col("care_per_level") + pl.col("meals")).alias("fee")
+    ).to_series()
 
 
 def town_code(town: pl.Series) -> pl.Series:

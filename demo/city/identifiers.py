@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from demo.city.draw import Array
+from demo.city.draw import Array, zero_filled
 
 CITIZEN_WEIGHTS = np.array([7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2])
 CITIZEN_CHECKS = "10X98765432"
@@ -45,13 +45,11 @@ def with_citizen_check(first17: Array) -> Array:
 
 def citizen_numbers(divisions: Array, born_on: Array, sequences: Array) -> Array:
     """18-digit citizen numbers from division (6 digits), birth date and three-digit sequence (odd: male)."""
+    if len(divisions) == 0:
+        return np.asarray([], dtype="<U18")
     dates = np.char.replace(np.asarray(born_on).astype("datetime64[D]").astype(str), "-", "")
-    body = np.char.add(np.char.add(np.asarray(divisions, dtype=str), dates), _zero_filled(sequences, 3))
+    body = np.char.add(np.char.add(np.asarray(divisions, dtype=str), dates), zero_filled(sequences, 3))
     return with_citizen_check(body)
-
-
-def _zero_filled(numbers: Array, width: int) -> Array:
-    return np.asarray(np.char.zfill(np.asarray(numbers).astype(np.int64).astype(str), width))
 
 
 def first_generation(number: str) -> str:
@@ -88,7 +86,7 @@ def credit_codes(registrars: Array, divisions: Array, organisations8: Array) -> 
 
 def registration_numbers(divisions: Array, serials: Array) -> Array:
     """15-digit registration numbers: division, eight-digit serial, ISO 7064 MOD 11,10 check digit."""
-    body = np.char.add(np.asarray(divisions, dtype=str), _zero_filled(serials, 8))
+    body = np.char.add(np.asarray(divisions, dtype=str), zero_filled(serials, 8))
     if len(body) == 0:
         return np.asarray(body, dtype="<U15")
     digits = _codes(body, 14).astype(np.int64) - ord("0")

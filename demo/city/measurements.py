@@ -12,13 +12,17 @@ HISTORY_DAYS = 120
 WEIGHED_KINDS = ("producer", "compound")
 # Devices per home: kind, number per ten places (at least one), alarms per device and 100 days.
 DEVICES: dict[str, tuple[float, float]] = {
-    "arc": (0.6, 1.2), "fence": (1.0, 5.0), "smoke": (2.0, 1.5), "food_safety": (0.5, 3.5), "off_bed": (4.0, 9.0),
+    "arc": (0.6, 1.2),
+    "fence": (1.0, 5.0),
+    "smoke": (2.0, 1.5),
+    "food_safety": (0.5, 3.5),
+    "off_bed": (4.0, 9.0),
     "dress": (0.5, 4.0),
 }
 
 
 def plan_weighings(rng: Rng, dates: Array, sites: pl.DataFrame, geography: Geography) -> pl.DataFrame:
-    """One weighing per site and day: site_no, weighed_on, four weights, is_sorted_ok, _from (1 % come 1–2 days late)."""
+    """One weighing per site and day: site_no, weighed_on, weights, is_sorted_ok, _from (1 % come 1–2 days late)."""
     weighed = sites.filter(pl.col("kind").is_in(WEIGHED_KINDS))
     count = weighed.height * len(dates)
     site = np.tile(np.arange(weighed.height), len(dates))
@@ -28,16 +32,18 @@ def plan_weighings(rng: Rng, dates: Array, sites: pl.DataFrame, geography: Geogr
     size = (0.6 + (site * 37 % 17) / 12) * np.where(is_compound, 5.0, 1.0)
     quality = np.clip(geography.towns["quality"].to_numpy()[town] - 0.03 + (site * 13 % 7 - 3) * 0.015, 0.5, 0.995)
     late = chance(rng, 0.01, count)
-    return pl.DataFrame({
-        "site_no": weighed["site_no"].gather(pl.Series(site)),
-        "weighed_on": date,
-        "wet_kg": np.round(rng.gamma(6, 14, count) * size, 1),
-        "dry_kg": np.round(rng.gamma(6, 17, count) * size, 1),
-        "recyclable_kg": np.round(rng.gamma(4, 6, count) * size, 1),
-        "hazardous_kg": np.round(rng.gamma(1.2, 0.4, count) * size, 2),
-        "is_sorted_ok": chance(rng, quality, count),
-        "_from": date + days(np.where(late, rng.integers(1, 3, count), 0)),
-    }).filter(pl.Series(chance(rng, 0.995, count)))
+    return pl.DataFrame(
+        {
+            "site_no": weighed["site_no"].gather(pl.Series(site)),
+            "weighed_on": date,
+            "wet_kg": np.round(rng.gamma(6, 14, count) * size, 1),
+            "dry_kg": np.round(rng.gamma(6, 17, count) * size, 1),
+            "recyclable_kg": np.round(rng.gamma(4, 6, count) * size, 1),
+            "hazardous_kg": np.round(rng.gamma(1.2, 0.4, count) * size, 2),
+            "is_sorted_ok": chance(rng, quality, count),
+            "_from": date + days(np.where(late, rng.integers(1, 3, count), 0)),
+        }
+    ).filter(pl.Series(chance(rng, 0.995, count)))
 
 
 def build_devices(seed: int, homes: pl.DataFrame) -> pl.DataFrame:
@@ -48,12 +54,16 @@ def build_devices(seed: int, homes: pl.DataFrame) -> pl.DataFrame:
         number = np.maximum(1, np.round(homes["capacity"].to_numpy() * per_ten / 10)).astype(int)
         home = np.repeat(np.arange(homes.height), number)
         serial = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number) + 1
-        frames.append(pl.DataFrame({
-            "home_no": homes["home_no"].gather(pl.Series(home)),
-            "kind": [kind] * len(home),
-            "serial": serial,
-            "town": homes["town"].gather(pl.Series(home)),
-        }))
+        frames.append(
+            pl.DataFrame(
+                {
+                    "home_no": homes["home_no"].gather(pl.Series(home)),
+                    "kind": [kind] * len(home),
+                    "serial": serial,
+                    "town": homes["town"].gather(pl.Series(home)),
+                }
+            )
+        )
     devices = pl.concat(frames)
     return devices.with_columns(
         device_no=pl.col("home_no") + "-" + pl.col("kind").str.to_uppercase() + "-" + pl.col("serial").cast(pl.String),
@@ -68,13 +78,15 @@ def plan_uptime(rng: Rng, dates: Array, devices: pl.DataFrame) -> pl.DataFrame:
     online = devices["online"].to_numpy()[device]
     outage = chance(rng, 0.05, count)
     hours = np.clip(24 * online * np.where(outage, rng.uniform(0.1, 0.9, count), rng.uniform(0.97, 1.02, count)), 0, 24)
-    return pl.DataFrame({
-        "device_no": devices["device_no"].gather(pl.Series(device)),
-        "on_date": np.repeat(dates, devices.height),
-        "home_no": devices["home_no"].gather(pl.Series(device)),
-        "kind": devices["kind"].gather(pl.Series(device)),
-        "hours_online": np.round(hours, 2),
-    }).filter(pl.Series(chance(rng, 0.99, count)))
+    return pl.DataFrame(
+        {
+            "device_no": devices["device_no"].gather(pl.Series(device)),
+            "on_date": np.repeat(dates, devices.height),
+            "home_no": devices["home_no"].gather(pl.Series(device)),
+            "kind": devices["kind"].gather(pl.Series(device)),
+            "hours_online": np.round(hours, 2),
+        }
+    ).filter(pl.Series(chance(rng, 0.99, count)))
 
 
 def plan_alarms(rng: Rng, dates: Array, devices: pl.DataFrame, geography: Geography, first_number: int) -> pl.DataFrame:
@@ -95,14 +107,16 @@ def plan_alarms(rng: Rng, dates: Array, devices: pl.DataFrame, geography: Geogra
     cleared = acknowledged + minutes(rng.lognormal(3.0, 1.1, count))
     unseen = chance(rng, 0.015, count)
     late = chance(rng, 0.01, count)
-    return pl.DataFrame({
-        "alarm_no": counted("BJ", first_number + np.arange(count), 9),
-        "home_no": devices["home_no"].gather(pl.Series(device)),
-        "device_no": devices["device_no"].gather(pl.Series(device)),
-        "kind": devices["kind"].gather(pl.Series(device)),
-        "raised_at": raised,
-        "acknowledged_at": np.where(unseen, NEVER, acknowledged),
-        "cleared_at": np.where(unseen, NEVER, cleared),
-        "is_false": chance(rng, 0.14, count),
-        "_from": raised + np.where(late, minutes(rng.uniform(600, 2800, count)), minutes(np.zeros(count))),
-    })
+    return pl.DataFrame(
+        {
+            "alarm_no": counted("BJ", first_number + np.arange(count), 9),
+            "home_no": devices["home_no"].gather(pl.Series(device)),
+            "device_no": devices["device_no"].gather(pl.Series(device)),
+            "kind": devices["kind"].gather(pl.Series(device)),
+            "raised_at": raised,
+            "acknowledged_at": np.where(unseen, NEVER, acknowledged),
+            "cleared_at": np.where(unseen, NEVER, cleared),
+            "is_false": chance(rng, 0.14, count),
+            "_from": raised + np.where(late, minutes(rng.uniform(600, 2800, count)), minutes(np.zeros(count))),
+        }
+    )

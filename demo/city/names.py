@@ -10,9 +10,7 @@ import numpy as np
 from demo.city.draw import Array, Rng, chance, pick
 
 # 45 surnames cover about three quarters of Shanghai; the tail holds compound and rare ones that break naive splitting.
-SURNAMES = (
-    "王张陈李徐朱杨周吴沈陆黄顾刘赵孙金唐倪龚蔡曹胡潘施瞿马姚何林高严许钱乔方汪叶郭丁康奚费戴诸谢宋邹冯程"
-)
+SURNAMES = "王张陈李徐朱杨周吴沈陆黄顾刘赵孙金唐倪龚蔡曹胡潘施瞿马姚何林高严许钱乔方汪叶郭丁康奚费戴诸谢宋邹冯程"
 RARE_SURNAMES = ["欧阳", "诸葛", "上官", "司徒", "夏侯", "逄", "亓", "仉", "乜", "禤", "昝", "邸"]
 MALE = (
     list("国建明华德福根金林祥荣生宝发兴永庆财祖关炳康良仁"),
@@ -29,10 +27,50 @@ DOTTED = ["阿依古丽·买买提", "艾力·吐尔逊", "古丽娜尔·阿不�
 
 # Homophones clerks confuse when a name is taken down by ear; every group shares one pinyin syllable.
 HOMOPHONES = (
-    "伟维威薇炜玮卫", "丽莉俐利励", "军君俊钧均", "红宏洪虹鸿", "静晶婧敬", "燕艳雁彦", "杰洁婕", "霞侠夏", "芳方",
-    "敏闽旻", "萍平苹", "慧惠卉", "明鸣铭", "华花骅", "建健剑", "国果", "英瑛莹颖", "珍真贞", "秀绣", "兰岚蓝",
-    "雨语宇羽", "涵晗寒含", "欣心新馨", "怡依宜", "浩昊皓灏", "轩萱宣", "睿瑞锐", "博波", "辰晨陈", "琳林霖",
-    "张章", "徐许", "沈申", "陆路", "唐汤", "姚尧", "胡湖", "曹操", "周舟", "金今", "荣容蓉", "祥翔", "根跟", "宝保",
+    "伟维威薇炜玮卫",
+    "丽莉俐利励",
+    "军君俊钧均",
+    "红宏洪虹鸿",
+    "静晶婧敬",
+    "燕艳雁彦",
+    "杰洁婕",
+    "霞侠夏",
+    "芳方",
+    "敏闽旻",
+    "萍平苹",
+    "慧惠卉",
+    "明鸣铭",
+    "华花骅",
+    "建健剑",
+    "国果",
+    "英瑛莹颖",
+    "珍真贞",
+    "秀绣",
+    "兰岚蓝",
+    "雨语宇羽",
+    "涵晗寒含",
+    "欣心新馨",
+    "怡依宜",
+    "浩昊皓灏",
+    "轩萱宣",
+    "睿瑞锐",
+    "博波",
+    "辰晨陈",
+    "琳林霖",
+    "张章",
+    "徐许",
+    "沈申",
+    "陆路",
+    "唐汤",
+    "姚尧",
+    "胡湖",
+    "曹操",
+    "周舟",
+    "金今",
+    "荣容蓉",
+    "祥翔",
+    "根跟",
+    "宝保",
 )
 TRADITIONAL = str.maketrans(
     "张陈刘杨赵黄吴孙马许严叶郑谢钱邹冯陆顾龚费诸汪程国庆发财荣兴华宝军强辉杰涛刚龙云飞伟丽静艳红娟兰凤惠莲萍颖"
@@ -41,9 +79,7 @@ TRADITIONAL = str.maketrans(
     "浩宇軒澤晨辰銘逸詩語怡瑩珍貞實衛維鈞鴻俠劍嵐",
 )
 
-_SURNAME_WEIGHTS = np.concatenate(
-    [1 / (np.arange(len(SURNAMES)) + 6.0), np.full(len(RARE_SURNAMES), 0.0009)]
-)
+_SURNAME_WEIGHTS = np.concatenate([1 / (np.arange(len(SURNAMES)) + 6.0), np.full(len(RARE_SURNAMES), 0.0009)])
 _SURNAMES = [*SURNAMES, *RARE_SURNAMES]
 _SOUNDS_LIKE = {letter: group.replace(letter, "") for group in HOMOPHONES for letter in group}
 

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from demo.city import identifiers, names
-from demo.city.draw import NO_DAY, Array, Rng, chance, counted, day, days, pick, stream
+from demo.city.draw import NO_DAY, Array, Rng, chance, counted, day, days, pick, stream, zero_filled
 from demo.city.geography import SHARE_IN_VILLAGES, Geography, home_address
 
 # Households by kind: members' roles and share (Shanghai, 2020 census: 2.3 people to a household).
@@ -86,10 +86,16 @@ def _members(rng: Rng, count: int, clock: dt.date) -> pl.DataFrame:
     birth = day(clock) - days(np.maximum(1, age * 365.25))
     twin_of = _twins(rng, role, household)
     birth, male = birth[twin_of], np.where(chance(rng, 0.65, count), male[twin_of], male)
-    return pl.DataFrame({
-        "household": household, "role": role, "birth_on": birth, "is_male": male, "is_twin": twin_of != np.arange(count),
-        "head_is_male": head_is_male[household],
-    })
+    return pl.DataFrame(
+        {
+            "household": household,
+            "role": role,
+            "birth_on": birth,
+            "is_male": male,
+            "is_twin": twin_of != np.arange(count),
+            "head_is_male": head_is_male[household],
+        }
+    )
 
 
 def _child_ages(rng: Rng, mother_age: Array) -> Array:
@@ -154,12 +160,12 @@ def _numbers(rng: Rng, frame: pl.DataFrame) -> pl.DataFrame:
     years = frame["birth_on"].dt.year().to_numpy()
     old_pudong = np.where(chance(rng, 0.5, count), "310224", np.where(years < 2001, "310119", "310225"))
     local = np.where((years < 1993) & chance(rng, 0.55, count), old_pudong, "310115")
-    other = np.where(
-        chance(rng, 0.4, count), pick(rng, SHANGHAI_DIVISIONS, count), pick(rng, OTHER_DIVISIONS, count)
-    )
+    other = np.where(chance(rng, 0.4, count), pick(rng, SHANGHAI_DIVISIONS, count), pick(rng, OTHER_DIVISIONS, count))
     division = np.where(chance(rng, 0.62, count), local, other)
     return frame.with_columns(
-        pl.Series("citizen_no", unique_numbers(rng, division, frame["birth_on"].to_numpy(), frame["is_male"].to_numpy())),
+        pl.Series(
+            "citizen_no", unique_numbers(rng, division, frame["birth_on"].to_numpy(), frame["is_male"].to_numpy())
+        ),
         sex=pl.when("is_male").then(pl.lit("male")).otherwise(pl.lit("female")),
     )
 
@@ -203,7 +209,7 @@ def estates_for(rng: Rng, geography: Geography, size: int) -> Array:
 
 def phones(rng: Rng, size: int) -> Array:
     """Mobile numbers."""
-    return np.char.add(pick(rng, PHONE_PREFIXES, size), np.char.zfill(rng.integers(0, 10**8, size).astype(str), 8))
+    return np.char.add(pick(rng, PHONE_PREFIXES, size), zero_filled(rng.integers(0, 10**8, size), 8))
 
 
 def _contacts(rng: Rng, frame: pl.DataFrame, clock: dt.date) -> pl.DataFrame:
@@ -213,7 +219,8 @@ def _contacts(rng: Rng, frame: pl.DataFrame, clock: dt.date) -> pl.DataFrame:
     role = frame["role"].to_numpy()
     married = ((role == HEAD) | (role == SPOUSE)) & with_spouse
     alone = np.where(
-        age > 66, pick(rng, ["丧偶", "离异", "未婚"], count, [0.78, 0.14, 0.08]),
+        age > 66,
+        pick(rng, ["丧偶", "离异", "未婚"], count, [0.78, 0.14, 0.08]),
         np.where(age > 36, pick(rng, ["离异", "未婚", "丧偶"], count, [0.6, 0.3, 0.1]), "未婚"),
     )
     alone = np.where(np.isin(role, [PARENT, PARENT_SPOUSE]), "已婚", alone)
@@ -243,11 +250,13 @@ def outsiders(seed: int, name: str, count: int, ages: tuple[float, float], clock
     birth = day(clock) - days(rng.uniform(*ages, count) * 365.25)
     years = birth.astype("datetime64[Y]").astype(int) + 1970
     full = np.char.add(names.surnames(rng, count), names.given_names(rng, is_male, years))
-    return pl.DataFrame({
-        "true_id": counted(f"X{name}{clock:%y%m%d}", np.arange(1, count + 1), 6),
-        "name": full,
-        "sex": np.where(is_male, "male", "female"),
-        "birth_on": birth,
-        "citizen_no": unique_numbers(rng, pick(rng, OTHER_DIVISIONS, count), birth, is_male),
-        "phone": phones(rng, count),
-    }).with_columns(is_local=pl.lit(False))
+    return pl.DataFrame(
+        {
+            "true_id": counted(f"X{name}{clock:%y%m%d}", np.arange(1, count + 1), 6),
+            "name": full,
+            "sex": np.where(is_male, "male", "female"),
+            "birth_on": birth,
+            "citizen_no": unique_numbers(rng, pick(rng, OTHER_DIVISIONS, count), birth, is_male),
+            "phone": phones(rng, count),
+        }
+    ).with_columns(is_local=pl.lit(False))

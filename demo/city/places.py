@@ -41,7 +41,8 @@ def _estates(rng: Rng, geography: Geography, firms: pl.DataFrame) -> pl.DataFram
     managers = firms.filter(pl.col("trade") == "property")["true_id"]
     manager = managers.gather(pl.Series(pick(rng, np.arange(len(managers)), estates.height)))
     return estates.select(
-        "kind", "name",
+        "kind",
+        "name",
         address=joined(pl.lit("上海市浦东新区"), pl.col("road"), pl.col("lane").cast(pl.String), "弄"),
         town=pl.col("town"),
         committee_code=pl.col("committee_code"),

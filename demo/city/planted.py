@@ -24,13 +24,17 @@ def deaths_in_bed(seed: int, count: int, clock: dt.date, stays: pl.DataFrame, pe
     rng = stream(seed, "planted deaths in bed")
     admitted = dt.timedelta(days=70)
     present = stays.filter(
-        pl.col("discharged_on").is_null() & pl.col("person").str.starts_with("P") & (pl.col("admitted_on") < clock - admitted)
+        pl.col("discharged_on").is_null()
+        & pl.col("person").str.starts_with("P")
+        & (pl.col("admitted_on") < clock - admitted)
     )
     chosen = present["person"][sample(rng, np.arange(present.height), count)]
     return pl.DataFrame({"true_id": chosen, "died_on": day(clock) - days(rng.integers(6, 60, len(chosen)))})
 
 
-def allowance_with_capital(seed: int, count: int, firms: pl.DataFrame, benefits: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
+def allowance_with_capital(
+    seed: int, count: int, firms: pl.DataFrame, benefits: pl.DataFrame, people: pl.DataFrame
+) -> pl.DataFrame:
     """Firms, some of them now led by people who draw the minimum living allowance."""
     rng = stream(seed, "planted capital")
     adults = people.filter(pl.col("died_on").is_null() & (pl.col("birth_on") < dt.date(2003, 1, 1)))["true_id"]
@@ -54,7 +58,8 @@ def second_beds(seed: int, count: int, clock: dt.date, stays: pl.DataFrame, beds
     present = stays.filter(pl.col("discharged_on").is_null() & (pl.col("admitted_on") < clock - dt.timedelta(days=40)))
     taken = present["bed_no"].to_list()
     free = beds.filter(~pl.col("bed_no").is_in(taken) & ~pl.col("is_closed") & ~pl.col("is_extra"))
-    rows, used = [], set[str]()
+    rows: list[pl.DataFrame] = []
+    used: set[str] = set()
     for i in sample(rng, np.arange(present.height), count):
         stay = present[int(i)]
         others = free.filter((pl.col("home_no") != stay["home_no"][0]) & ~pl.col("bed_no").is_in(list(used)))
@@ -63,10 +68,15 @@ def second_beds(seed: int, count: int, clock: dt.date, stays: pl.DataFrame, beds
         bed = others[int(rng.integers(others.height))]
         used.add(str(bed["bed_no"][0]))
         since = clock - dt.timedelta(days=int(rng.integers(3, 35)))
-        rows.append(stay.with_columns(
-            home_no=pl.lit(bed["home_no"][0]), bed_no=pl.lit(bed["bed_no"][0]), admitted_on=pl.lit(since),
-            stay_no=pl.lit(f"RZ9{len(rows):05d}"), updated_at=pl.lit(since).cast(pl.Datetime("us")) + pl.duration(hours=10),
-        ))
+        rows.append(
+            stay.with_columns(
+                home_no=pl.lit(bed["home_no"][0]),
+                bed_no=pl.lit(bed["bed_no"][0]),
+                admitted_on=pl.lit(since),
+                stay_no=pl.lit(f"RZ9{len(rows):05d}"),
+                updated_at=pl.lit(since).cast(pl.Datetime("us")) + pl.duration(hours=10),
+            )
+        )
     return pl.concat([stays, *rows])
 
 
@@ -83,7 +93,9 @@ def basic_beds(seed: int, count: int, stays: pl.DataFrame, benefits: pl.DataFram
 def entitled_stays(stays: pl.DataFrame, benefits: pl.DataFrame) -> pl.Series:
     """Whether each elder is entitled to a basic bed: level 4 and above, or an entitling benefit in force."""
     running = benefits.filter(pl.col("kind").is_in(ENTITLING_BENEFITS) & pl.col("ended_on").is_null())["person"]
-    return stays.select((pl.col("care_level") >= ENTITLED_LEVEL) | pl.col("person").is_in(running.to_list())).to_series()
+    return stays.select(
+        (pl.col("care_level") >= ENTITLED_LEVEL) | pl.col("person").is_in(running.to_list())
+    ).to_series()
 
 
 def troubled_homes(
@@ -111,7 +123,9 @@ def crowded_firms(seed: int, count: int, clock: dt.date, cases: pl.DataFrame, qu
     """Cases, of which some recent ones of shops now concern the same few otherwise quiet firms."""
     rng = stream(seed, "planted cases")
     recent = (cases["found_at"].dt.date() > clock - dt.timedelta(days=300)) & cases["_party"].is_not_null()
-    pool = np.flatnonzero((recent & cases["is_valid"] & cases["scenario_code"].is_in(["street_order", "shop_signs"])).to_numpy())
+    pool = np.flatnonzero(
+        (recent & cases["is_valid"] & cases["scenario_code"].is_in(["street_order", "shop_signs"])).to_numpy()
+    )
     chosen = sample(rng, pool, count * (MANY_CASES + 3))
     names = quiet.to_list()[:count]
     if not names:
@@ -129,6 +143,7 @@ def staff_without_papers(seed: int, count: int, clock: dt.date, staff: pl.DataFr
     chosen = sample(rng, pool, count).tolist()
     past = clock - dt.timedelta(days=int(rng.integers(5, 90)))
     return staff.with_columns(
-        health_cert_until=pl.when(pl.int_range(pl.len()).is_in(chosen)).then(pl.lit(past)).otherwise("health_cert_until")
+        health_cert_until=pl.when(pl.int_range(pl.len()).is_in(chosen))
+        .then(pl.lit(past))
+        .otherwise("health_cert_until")
     )
-

@@ -19,7 +19,9 @@ from demo.city.homes import town_code
 from demo.city.identifiers import first_generation
 
 
-def look_up(frame: pl.DataFrame, on: str, people: pl.DataFrame, columns: dict[str, str], key: str = "true_id") -> pl.DataFrame:
+def look_up(
+    frame: pl.DataFrame, on: str, people: pl.DataFrame, columns: dict[str, str], key: str = "true_id"
+) -> pl.DataFrame:
     """`frame` with columns of `people` beside it, row order kept; `columns` maps their names to new ones."""
     right = people.select(pl.col(key).alias("__key"), *(pl.col(old).alias(new) for old, new in columns.items()))
     return frame.join(right, left_on=on, right_on="__key", how="left", maintain_order="left")
@@ -31,33 +33,39 @@ def residents(rng: Rng, people: pl.DataFrame, geography: Geography, rates: DirtR
     factor = rates.register_factor
     family = people.select(pl.col("phone").drop_nulls().first().over("household")).to_series()
     moved = pl.Series(chance(rng, rates.address_moved, count))
-    home = people.select(pl.when(moved).then("hukou_address").otherwise("home_address").alias("home_address")).to_series()
+    home = people.select(
+        pl.when(moved).then("hukou_address").otherwise("home_address").alias("home_address")
+    ).to_series()
     updated = clock_times(rng, day(clock) - days(rng.exponential(500, count) + 0.001))
     last_event = people["died_on"].to_numpy().astype("datetime64[us]") + np.timedelta64(30, "h")
     updated = np.where(np.isnat(last_event), updated, np.maximum(updated, last_event))
     latest = day(clock).astype("datetime64[us]") + np.timedelta64(17, "h")
-    rows = pl.DataFrame({
-        "person_no": people["person_no"],
-        "name": dirt.person_names(rng, people["name"], rates, factor),
-        "id_no": dirt.citizen_numbers(rng, people["citizen_no"], rates, factor),
-        "sex": people["sex"].replace_strict({"male": "男", "female": "女"}, return_dtype=pl.String),
-        "birth_on": people["birth_on"],
-        "hukou_address": dirt.addresses(rng, people["hukou_address"], rates),
-        "home_address": dirt.addresses(rng, home, rates),
-        "town_code": town_code(people["town"]),
-        "committee_code": geography.estates["committee_code"].gather(people["estate"]),
-        "phone": dirt.phones(rng, people["phone"], family, rates),
-        "marital_status": people["marital_status"],
-        "died_on": people["died_on"],
-        "updated_at": np.minimum(updated, latest),
-        "_person": people["true_id"],
-    })
+    rows = pl.DataFrame(
+        {
+            "person_no": people["person_no"],
+            "name": dirt.person_names(rng, people["name"], rates, factor),
+            "id_no": dirt.citizen_numbers(rng, people["citizen_no"], rates, factor),
+            "sex": people["sex"].replace_strict({"male": "男", "female": "女"}, return_dtype=pl.String),
+            "birth_on": people["birth_on"],
+            "hukou_address": dirt.addresses(rng, people["hukou_address"], rates),
+            "home_address": dirt.addresses(rng, home, rates),
+            "town_code": town_code(people["town"]),
+            "committee_code": geography.estates["committee_code"].gather(people["estate"]),
+            "phone": dirt.phones(rng, people["phone"], family, rates),
+            "marital_status": people["marital_status"],
+            "died_on": people["died_on"],
+            "updated_at": np.minimum(updated, latest),
+            "_person": people["true_id"],
+        }
+    )
     return pl.concat([rows, _registered_twice(rng, rows, people, rates)])
 
 
 def _registered_twice(rng: Rng, rows: pl.DataFrame, people: pl.DataFrame, rates: DirtRates) -> pl.DataFrame:
     """Women entered a second time under another name, with their 15-digit number."""
-    grown = (people["sex"] == "female") & people["birth_on"].dt.year().is_between(1935, 1995) & people["died_on"].is_null()
+    grown = (
+        (people["sex"] == "female") & people["birth_on"].dt.year().is_between(1935, 1995) & people["died_on"].is_null()
+    )
     count = round(rows.height * rates.double_registration)
     chosen = sample(rng, np.flatnonzero(grown.to_numpy()), count)
     again = rows[chosen]
@@ -75,9 +83,7 @@ def benefits(frame: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     return look_up(frame, "person", people, {"person_no": "person_no"}).rename({"person": "_person"})
 
 
-def enterprises(
-    rng: Rng, firms: pl.DataFrame, people: pl.DataFrame, rates: DirtRates, clock: dt.date
-) -> pl.DataFrame:
+def enterprises(rng: Rng, firms: pl.DataFrame, people: pl.DataFrame, rates: DirtRates, clock: dt.date) -> pl.DataFrame:
     """Rows of the enterprise register: a few old ones under their 15-digit number, a few under both."""
     count = firms.height
     people = aliased(rng, people, rates)
@@ -121,7 +127,8 @@ def aliased(rng: Rng, people: pl.DataFrame, rates: DirtRates) -> pl.DataFrame:
     women = ((people["sex"] == "female") & ~people["name"].str.contains("·")).to_numpy()
     other = women & chance(rng, rates.two_names, people.height)
     return people.with_columns(
-        written=pl.when(pl.Series(other)).then(pl.col("name").str.slice(0, 1) + pl.lit("小") + pl.col("name").str.tail(1))
+        written=pl.when(pl.Series(other))
+        .then(pl.col("name").str.slice(0, 1) + pl.lit("小") + pl.col("name").str.tail(1))
         .otherwise("name")
     )
 
@@ -132,16 +139,20 @@ def by_code(rng: Rng, frame: pl.DataFrame, firms: pl.DataFrame, register: pl.Dat
     facts = look_up(frame, "firm", first, {"uscc": "kept"}, key="_firm")
     facts = look_up(facts, "firm", firms, {"uscc": "true_code"})
     new = pl.Series(chance(rng, 0.5, frame.height))
-    return facts.with_columns(uscc=pl.when(new).then("true_code").otherwise(pl.coalesce("kept", "true_code"))).drop(
-        "kept", "true_code"
-    ).rename({"firm": "_firm"})
+    return (
+        facts.with_columns(uscc=pl.when(new).then("true_code").otherwise(pl.coalesce("kept", "true_code")))
+        .drop("kept", "true_code")
+        .rename({"firm": "_firm"})
+    )
 
 
 def sites(rng: Rng, frame: pl.DataFrame, firms: pl.DataFrame, rates: DirtRates) -> pl.DataFrame:
     """Sites with the code of the company that manages them."""
     facts = look_up(frame, "manager", firms, {"uscc": "code"})
     return facts.select(
-        "site_no", "kind", "name",
+        "site_no",
+        "kind",
+        "name",
         address=dirt.addresses(rng, facts["address"], rates),
         town_code=town_code(facts["town"]),
         committee_code="committee_code",
@@ -189,13 +200,17 @@ def stays(rng: Rng, plan: pl.DataFrame, people: pl.DataFrame, rates: DirtRates) 
     """Stays with what the home wrote down about the elder."""
     people = aliased(rng, people, rates)
     facts = look_up(
-        plan, "person", people,
+        plan,
+        "person",
+        people,
         {"written": "who", "citizen_no": "number", "sex": "who_sex", "birth_on": "born", "phone": "who_phone"},
     )
     count = plan.height
     kin = counted("1391", rng.integers(0, 10**7, count), 7)
     return facts.select(
-        "stay_no", "home_no", "bed_no",
+        "stay_no",
+        "home_no",
+        "bed_no",
         name=dirt.person_names(rng, facts["who"], rates),
         id_no=dirt.citizen_numbers(rng, facts["number"], rates),
         sex=facts["who_sex"].replace_strict({"male": "M", "female": "F"}, return_dtype=pl.String),
@@ -217,7 +232,8 @@ def staff(rng: Rng, plan: pl.DataFrame, people: pl.DataFrame, rates: DirtRates) 
     people = aliased(rng, people, rates)
     facts = look_up(plan, "person", people, {"written": "who", "citizen_no": "number"})
     return facts.select(
-        "staff_no", "home_no",
+        "staff_no",
+        "home_no",
         name=dirt.person_names(rng, facts["who"], rates),
         id_no=dirt.citizen_numbers(rng, facts["number"], rates),
         role="role",

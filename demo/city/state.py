@@ -52,7 +52,7 @@ class City:
         return {name: views.visible(name, plan, self.clock, stays=stays) for name, plan in self.plans.items()}
 
     def held(self, name: str) -> pl.DataFrame:
-        """What a system holds of table `name` (`system.table`) now: the source's columns only, contract breaks aside."""
+        """What a system holds of `name` (`system.table`) now: the source's columns only, contract breaks aside."""
         return self.shown[name].select(list(TABLES[name].columns))
 
     def truth(self) -> dict[str, pl.DataFrame]:
@@ -75,7 +75,10 @@ class City:
     def facts(self) -> dict[str, Any]:
         """What `load` needs beside the frames."""
         return {
-            "seed": self.seed, "residents": self.residents, "clock": self.clock.isoformat(), "rates": asdict(self.rates),
+            "seed": self.seed,
+            "residents": self.residents,
+            "clock": self.clock.isoformat(),
+            "rates": asdict(self.rates),
         }
 
 

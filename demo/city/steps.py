@@ -8,9 +8,15 @@ import polars as pl
 from demo.city.draw import Rng, chance, minutes
 
 FIRST_ACTOR = {
-    "waste_sorting": "property_company", "ebike_charging": "property_company", "street_order": "urban_management",
-    "shop_signs": "urban_management", "elder_care": "town", "illegal_construction": "urban_management",
-    "greening": "property_company", "road_facilities": "town", "noise": "committee",
+    "waste_sorting": "property_company",
+    "ebike_charging": "property_company",
+    "street_order": "urban_management",
+    "shop_signs": "urban_management",
+    "elder_care": "town",
+    "illegal_construction": "urban_management",
+    "greening": "property_company",
+    "road_facilities": "town",
+    "noise": "committee",
 }
 LEVEL_ACTOR = {"micro": "committee", "small": "town", "medium": "urban_management", "large": "operations_centre"}
 
@@ -49,8 +55,14 @@ def plan_steps(rng: Rng, cases: pl.DataFrame) -> pl.DataFrame:
 
 
 def _part(
-    facts: pl.DataFrame, action: str, actor: pl.Expr, at: str | pl.Expr, outcome: pl.Expr, *,
-    level: pl.Expr | None = None, nudge: int = 0,
+    facts: pl.DataFrame,
+    action: str,
+    actor: pl.Expr,
+    at: str | pl.Expr,
+    outcome: pl.Expr,
+    *,
+    level: pl.Expr | None = None,
+    nudge: int = 0,
 ) -> pl.DataFrame:
     when = pl.col(at) if isinstance(at, str) else at
     return facts.select(

@@ -50,14 +50,16 @@ def _grants(rng: Rng, kind: str, people: pl.DataFrame, started: Array, clock: dt
     # Amounts are adjusted every July, which touches the row of every running grant.
     july = day(dt.date(clock.year if clock.month > 7 else clock.year - 1, 7, 1))
     changed = np.where(np.isnat(ended) & (started < july), july, changed)
-    return pl.DataFrame({
-        "person": people["true_id"],
-        "kind": [kind] * count,
-        "monthly_cny": np.round(AMOUNTS[kind] * pick(rng, np.array([1.0, 1.2, 2.0]), count, [0.7, 0.2, 0.1]), 2),
-        "started_on": started,
-        "ended_on": ended,
-        "updated_at": clock_times(rng, changed),
-    })
+    return pl.DataFrame(
+        {
+            "person": people["true_id"],
+            "kind": [kind] * count,
+            "monthly_cny": np.round(AMOUNTS[kind] * pick(rng, np.array([1.0, 1.2, 2.0]), count, [0.7, 0.2, 0.1]), 2),
+            "started_on": started,
+            "ended_on": ended,
+            "updated_at": clock_times(rng, changed),
+        }
+    )
 
 
 def build_assessments(seed: int, clock: dt.date, people: pl.DataFrame, stays: pl.DataFrame) -> pl.DataFrame:
@@ -68,13 +70,15 @@ def build_assessments(seed: int, clock: dt.date, people: pl.DataFrame, stays: pl
     assessed = in_home["admitted_on"].to_numpy() - days(rng.integers(3, 60, in_home.height))
     age = (day(clock) - people["birth_on"].to_numpy()).astype(int) / 365.25
     at_home = people.filter(pl.Series(chance(rng, np.where(age > 68, 0.3, 0.0), people.height)) & pl.col("is_local"))
-    first = pl.DataFrame({
-        "person": pl.concat([in_home["person"], at_home["true_id"]]),
-        "care_level": np.concatenate([
-            in_home["care_level"].to_numpy(), np.clip(rng.poisson(1.7, at_home.height), 0, 6)
-        ]),
-        "assessed_on": np.concatenate([assessed, day(clock) - days(rng.integers(5, 900, at_home.height))]),
-    })
+    first = pl.DataFrame(
+        {
+            "person": pl.concat([in_home["person"], at_home["true_id"]]),
+            "care_level": np.concatenate(
+                [in_home["care_level"].to_numpy(), np.clip(rng.poisson(1.7, at_home.height), 0, 6)]
+            ),
+            "assessed_on": np.concatenate([assessed, day(clock) - days(rng.integers(5, 900, at_home.height))]),
+        }
+    )
     # Whoever still needs care is assessed again before two years are over.
     died = first.join(people.select("true_id", "died_on"), left_on="person", right_on="true_id", how="left")["died_on"]
     frames, current = [first], first
@@ -83,7 +87,9 @@ def build_assessments(seed: int, clock: dt.date, people: pl.DataFrame, stays: pl
         keep = (again <= day(clock)) & ~(again > died.to_numpy()) & chance(rng, 0.93, current.height)
         drift = pick(rng, np.array([0, 1, -1]), current.height, [0.6, 0.32, 0.08])
         level = np.clip(current["care_level"].to_numpy() + drift, 0, 6)
-        current = current.with_columns(assessed_on=pl.Series(again), care_level=pl.Series(level)).filter(pl.Series(keep))
+        current = current.with_columns(assessed_on=pl.Series(again), care_level=pl.Series(level)).filter(
+            pl.Series(keep)
+        )
         died = died.filter(pl.Series(keep))
         frames.append(current)
     rows = pl.concat(frames).sort("assessed_on", "person")

@@ -34,9 +34,7 @@ def enterprises(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     return _records(tables, ENTERPRISES)
 
 
-def _records(
-    tables: Mapping[str, pl.DataFrame], sources: list[tuple[str, str, str, str | None]]
-) -> pl.DataFrame:
+def _records(tables: Mapping[str, pl.DataFrame], sources: list[tuple[str, str, str, str | None]]) -> pl.DataFrame:
     parts = []
     for name, subject, role, holds in sources:
         table = TABLES[name]
@@ -45,7 +43,10 @@ def _records(
             rows = rows.filter(pl.col(holds).is_not_null())
         parts.append(
             rows.select(
-                system=pl.lit(table.system), table=pl.lit(table.name), key=row_key(table.key), role=pl.lit(role),
+                system=pl.lit(table.system),
+                table=pl.lit(table.name),
+                key=row_key(table.key),
+                role=pl.lit(role),
                 true_id=pl.col(subject),
             )
         )

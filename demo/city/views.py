@@ -15,8 +15,17 @@ from demo.city.draw import end_of
 from demo.city.tables import TABLES
 
 CASE_EVENTS = [
-    "filed_at", "_judged_at", "dispatched_at", "first_contact_at", "_extended_at", "disposed_at", "verified_at",
-    "_redisposed_at", "_reverified_at", "closed_at", "_from",
+    "filed_at",
+    "_judged_at",
+    "dispatched_at",
+    "first_contact_at",
+    "_extended_at",
+    "disposed_at",
+    "verified_at",
+    "_redisposed_at",
+    "_reverified_at",
+    "closed_at",
+    "_from",
 ]
 
 
@@ -69,8 +78,10 @@ def _alarms(plan: pl.DataFrame, now: dt.datetime) -> pl.DataFrame:
 
 def _licences(plan: pl.DataFrame, now: dt.datetime) -> pl.DataFrame:
     status = (
-        pl.when(pl.col("revoked_on") <= now.date()).then(pl.lit("revoked"))
-        .when(pl.col("valid_until") < now.date()).then(pl.lit("expired"))
+        pl.when(pl.col("revoked_on") <= now.date())
+        .then(pl.lit("revoked"))
+        .when(pl.col("valid_until") < now.date())
+        .then(pl.lit("expired"))
         .otherwise(pl.lit("valid"))
     )
     return plan.with_columns(status=status)
@@ -89,8 +100,10 @@ def _beds(plan: pl.DataFrame, clock: dt.date, stays: pl.DataFrame) -> pl.DataFra
         (pl.col("admitted_on") <= clock) & (pl.col("discharged_on").is_null() | (pl.col("discharged_on") > clock))
     )["bed_no"].unique()
     return plan.with_columns(
-        status=pl.when(pl.col("bed_no").is_in(taken.to_list())).then(pl.lit("occupied"))
-        .when("_is_closed").then(pl.lit("closed"))
+        status=pl.when(pl.col("bed_no").is_in(taken.to_list()))
+        .then(pl.lit("occupied"))
+        .when("_is_closed")
+        .then(pl.lit("closed"))
         .otherwise(pl.lit("free"))
     )
 

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,7 +30,12 @@ KEY_ID = "cityhub-demo"
 
 
 def build(
-    home: Path, city: City, admin_dsn: str, urban_url: str | None = None, *, civil_database: str = civil_affairs.DATABASE
+    home: Path,
+    city: City,
+    admin_dsn: str,
+    urban_url: str | None = None,
+    *,
+    civil_database: str = civil_affairs.DATABASE,
 ) -> None:
     """Write the city into its four systems, its truth and its memory; what was there before is replaced.
 
@@ -42,7 +47,7 @@ def build(
     """
     shutil.rmtree(places.folder(home), ignore_errors=True)
     places.folder(home).mkdir(parents=True)
-    with _explained(admin_dsn):
+    with explained(admin_dsn):
         civil_affairs.build(admin_dsn, civil_database, city)
     market_store.build(places.market_store(home), city)
     urban_management.build(urban_url or sqlite_url(home), city)
@@ -56,7 +61,7 @@ def build(
     remember(home, city, addresses)
 
 
-def remember(home: Path, city: City, addresses: dict[str, object]) -> None:
+def remember(home: Path, city: City, addresses: Mapping[str, object]) -> None:
     """Keep the city's state and truth, then its description: whoever reads the description finds the rest."""
     truth = places.folder(home) / "truth"
     truth.mkdir(exist_ok=True)
@@ -89,7 +94,12 @@ def urban_address(home: Path, urban_url: str | None = None) -> str:
 
 @contextmanager
 def serving(
-    home: Path, port: int = 0, *, admin_dsn: str | None = None, urban_url: str | None = None, rate: float = 100.0,
+    home: Path,
+    port: int = 0,
+    *,
+    admin_dsn: str | None = None,
+    urban_url: str | None = None,
+    rate: float = 100.0,
     in_thread: bool = False,
 ) -> Iterator[dict[str, str]]:
     """Serve the city and yield the environment variables under which the hub finds its four systems.
@@ -100,12 +110,12 @@ def serving(
         rate: requests a second that service allows.
         in_thread: run it in a thread of this process instead of a process of its own.
     """
-    facts = places.describe(home)
+    civil_database = places.describe(home)["civil_database"]
     secret = secrets.token_hex(32)
     start = _in_thread if in_thread else _in_process
     with start(places.market_store(home), port, secret, rate) as bound:
         yield {
-            "CITYHUB_SOURCE_CIVIL_AFFAIRS_URL": civil_affairs.url(admin_login(home, admin_dsn), facts["civil_database"]),
+            "CITYHUB_SOURCE_CIVIL_AFFAIRS_URL": civil_affairs.url(admin_login(home, admin_dsn), civil_database),
             "CITYHUB_SOURCE_MARKET_SUPERVISION_URL": f"http://127.0.0.1:{bound}",
             "CITYHUB_SOURCE_MARKET_SUPERVISION_KEY_ID": KEY_ID,
             "CITYHUB_SOURCE_MARKET_SUPERVISION_SECRET": secret,
@@ -120,7 +130,10 @@ def _in_process(store: Path, port: int, secret: str, rate: float) -> Iterator[in
 
     # Secrets travel in the environment: arguments are seen by every user of the machine.
     environment = {
-        **os.environ, KEY_VARIABLE: KEY_ID, SECRET_VARIABLE: secret, "PYTHONPATH": str(PROJECT_ROOT),
+        **os.environ,
+        KEY_VARIABLE: KEY_ID,
+        SECRET_VARIABLE: secret,
+        "PYTHONPATH": str(PROJECT_ROOT),
     }
     if port:
         from demo.systems.listening import bound_socket
@@ -136,8 +149,10 @@ def _in_process(store: Path, port: int, secret: str, rate: float) -> Iterator[in
         line = process.stdout.readline().strip()
         if not line.isdigit():
             raise TransientError(
-                "The demo's market supervision service did not start.", where=f"127.0.0.1:{port}",
-                expected="the service listening on loopback", do="look at the lines above; try another port",
+                "The demo's market supervision service did not start.",
+                where=f"127.0.0.1:{port}",
+                expected="the service listening on loopback",
+                do="look at the lines above; try another port",
             )
         yield int(line)
     finally:
@@ -172,19 +187,24 @@ def _in_thread(store: Path, port: int, secret: str, rate: float) -> Iterator[int
 
 
 @contextmanager
-def _explained(admin_dsn: str) -> Iterator[None]:
+def explained(admin_dsn: str) -> Iterator[None]:
+    """Failures of the server of civil affairs, told as causes a person can act on."""
     where = str(pgconninfo.conninfo_to_dict(admin_dsn).get("host", "localhost"))
     try:
         yield
     except psycopg.OperationalError:
         raise TransientError(
-            "The server for the demo's civil affairs database does not answer.", where=where,
-            expected="a Postgres server that accepts the login", do="check that it runs and that the login is right",
+            "The server for the demo's civil affairs database does not answer.",
+            where=where,
+            expected="a Postgres server that accepts the login",
+            do="check that it runs and that the login is right",
         ) from None
     except psycopg.errors.InsufficientPrivilege:
         raise PermanentError(
-            "The login may not create the demo's civil affairs database.", where=where,
-            expected="a login with CREATEDB", do="use the embedded Postgres, or grant CREATEDB to the login",
+            "The login may not create the demo's civil affairs database.",
+            where=where,
+            expected="a login with CREATEDB",
+            do="use the embedded Postgres, or grant CREATEDB to the login",
         ) from None
 
 

@@ -20,8 +20,13 @@ from demo.systems.rows import SHEET, as_json, as_text, changed
 SYSTEM = "care_homes"
 MANIFEST = "_manifest.json"
 FILES = {
-    "institutions": "institutions.csv", "beds": "beds.csv", "prices": "prices.csv", "staff": "staff.csv",
-    "stays": "stays.xlsx", "device_alarms": "device_alarms.jsonl", "device_uptime": "device_uptime.jsonl",
+    "institutions": "institutions.csv",
+    "beds": "beds.csv",
+    "prices": "prices.csv",
+    "staff": "staff.csv",
+    "stays": "stays.xlsx",
+    "device_alarms": "device_alarms.jsonl",
+    "device_uptime": "device_uptime.jsonl",
 }
 APPENDED = ("device_alarms", "device_uptime")
 
@@ -30,7 +35,7 @@ def write_drop(folder: Path, city: City, before: City | None = None) -> Path:
     """Write the drop of the city's day: registers in full, events since `before` (all of them without it)."""
     target = folder / city.clock.isoformat()
     target.mkdir(parents=True, exist_ok=True)
-    files = {}
+    files: dict[str, dict[str, int | str]] = {}
     for table in tables_of(SYSTEM):
         rows = city.shown[table.full_name]
         if before is not None and table.name in APPENDED:

@@ -15,8 +15,13 @@ from demo.systems.rows import SQL, as_text, changed
 SYSTEM = "civil_affairs"
 DATABASE = "city_civil_affairs"
 TYPES = {
-    "text": "text", "date": "date", "time": "timestamp(0)", "money": "numeric(14,2)", "number": "numeric(12,3)",
-    "integer": "integer", "flag": "boolean",
+    "text": "text",
+    "date": "date",
+    "time": "timestamp(0)",
+    "money": "numeric(14,2)",
+    "number": "numeric(12,3)",
+    "integer": "integer",
+    "flag": "boolean",
 }
 
 
@@ -62,16 +67,20 @@ def _ddl(table: Table) -> sql.Composed:
 
 
 def _copy(
-    connection: psycopg.Connection[tuple[object, ...]], table: Table, target: sql.Identifier, city: City,
+    connection: psycopg.Connection[tuple[object, ...]],
+    table: Table,
+    target: sql.Identifier,
+    city: City,
     before: City | None,
 ) -> None:
     rows = city.shown[table.full_name]
     if before is not None:
         rows = changed(before.shown[table.full_name], rows, table.full_name)
     text = as_text(rows, table, SQL, city.breaks)
-    with connection.cursor() as cursor, cursor.copy(
-        sql.SQL("copy {} from stdin with (format csv, null '\\N')").format(target)
-    ) as copy:
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(sql.SQL("copy {} from stdin with (format csv, null '\\N')").format(target)) as copy,
+    ):
         copy.write(text.write_csv(include_header=False, null_value="\\N"))
 
 

@@ -23,7 +23,9 @@ def bound_socket(port: int) -> socket.socket:
     except OSError:
         listener.close()
         raise ConfigurationError(
-            "The port for the demo's market supervision service is taken.", where=f"{HOST}:{port}",
-            expected="a free port", do="stop the process that listens there, or choose another port (0: any free one)",
+            "The port for the demo's market supervision service is taken.",
+            where=f"{HOST}:{port}",
+            expected="a free port",
+            do="stop the process that listens there, or choose another port (0: any free one)",
         ) from None
     return listener

@@ -3,10 +3,10 @@
     GET /v1/<resource>?page=1&size=500[&updated_since=ISO]   signed
     GET /v1/health                                           open
 
-A request is signed by `X-Key-Id`, `X-Timestamp` (unix seconds), `X-Nonce` and `X-Signature`: the hexadecimal HMAC-SHA256
-under the secret of method, path with query, timestamp, nonce and the SHA-256 of the body, joined by line feeds.
-Run as a process (`python -m demo.systems.market_server`) it takes key and secret from the environment and ends with its
-parent.
+A request is signed by `X-Key-Id`, `X-Timestamp` (unix seconds), `X-Nonce` and `X-Signature`: the hexadecimal
+HMAC-SHA256 under the secret of method, path with query, timestamp, nonce and the SHA-256 of the body, joined by line
+feeds. Run as a process (`python -m demo.systems.market_server`) it takes key and secret from the environment and ends
+with its parent.
 """
 
 from __future__ import annotations
@@ -162,17 +162,21 @@ def _parameters(request: Request, name: str) -> tuple[int, int, int | None]:
 
 
 def _page(connection: sqlite3.Connection, name: str, page: int, size: int, since: int | None) -> Response:
-    faults = {fault for (fault,) in connection.execute(
-        "select fault from faults where resource = ? and page = ?", [name, page]
-    )}
+    faults = {
+        fault
+        for (fault,) in connection.execute("select fault from faults where resource = ? and page = ?", [name, page])
+    }
     if "error" in faults:
         return _problem(500, "internal error")
     where, values = ("", []) if since is None else ("where changed >= ?", [since])
     (as_of,) = connection.execute("select value from meta where name = 'as_of'").fetchone()
     (total,) = connection.execute(f"select count(*) from {name} {where}", values).fetchone()
-    bodies = [body for (body,) in connection.execute(
-        f"select body from {name} {where} order by position limit ? offset ?", [*values, size, (page - 1) * size]
-    )]
+    bodies = [
+        body
+        for (body,) in connection.execute(
+            f"select body from {name} {where} order by position limit ? offset ?", [*values, size, (page - 1) * size]
+        )
+    ]
     if "half_page" in faults:
         bodies = bodies[: len(bodies) // 2]
     head = json.dumps({"as_of": as_of, "total": total, "page": page, "size": size})

@@ -48,9 +48,11 @@ def _broken(text: pl.DataFrame, table: Table, breaks: pl.DataFrame) -> pl.DataFr
     mine = breaks.filter(pl.col("table") == table.full_name)
     for (column,), part in mine.group_by("column", maintain_order=True):
         wrong = part.select(pl.col("key").alias("__key"), pl.col("value").alias("__value"), __is=True)
-        text = text.join(wrong, on="__key", how="left", maintain_order="left").with_columns(
-            pl.when(pl.col("__is")).then("__value").otherwise(pl.col(str(column))).alias(str(column))
-        ).drop("__value", "__is")
+        text = (
+            text.join(wrong, on="__key", how="left", maintain_order="left")
+            .with_columns(pl.when(pl.col("__is")).then("__value").otherwise(pl.col(str(column))).alias(str(column)))
+            .drop("__value", "__is")
+        )
     return text
 
 

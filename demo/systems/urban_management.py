@@ -11,12 +11,22 @@ from demo.systems.rows import SQL, as_text, changed
 
 SYSTEM = "urban_management"
 SQLITE_TYPES = {
-    "text": "text", "date": "text", "time": "text", "money": "real", "number": "real", "integer": "integer",
+    "text": "text",
+    "date": "text",
+    "time": "text",
+    "money": "real",
+    "number": "real",
+    "integer": "integer",
     "flag": "integer",
 }
 MARIADB_TYPES = {
-    "text": "varchar(255)", "date": "date", "time": "datetime", "money": "decimal(14,2)", "number": "decimal(12,3)",
-    "integer": "int", "flag": "tinyint",
+    "text": "varchar(255)",
+    "date": "date",
+    "time": "datetime",
+    "money": "decimal(14,2)",
+    "number": "decimal(12,3)",
+    "integer": "int",
+    "flag": "tinyint",
 }
 BATCH = 20_000
 
