@@ -12,7 +12,7 @@ APP = Path(__file__).with_name("app.py")
 CONFIG = Path(__file__).parent / ".streamlit" / "config.toml"
 
 
-def command(port: int, *, address: str = "127.0.0.1") -> list[str]:
+def pages_command(*, port: int, address: str = "127.0.0.1") -> list[str]:
     """The command that serves the pages on `address:port`, whatever the working directory holds."""
     options = list(_options(tomllib.loads(CONFIG.read_text(encoding="utf-8"))))
     return [
