@@ -18,6 +18,8 @@ from typing import Any
 from warehouse.errors import ConfigurationError
 
 VERSION = 1
+# The last day of a newly built city, with two years of history before it.
+CLOCK = dt.date(2026, 6, 30)
 
 
 def folder(home: Path) -> Path:

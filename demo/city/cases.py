@@ -169,14 +169,9 @@ def _life(rng: Rng, frame: pl.DataFrame, found_on: Array, progress: Array, towns
 
     pace = np.exp(-0.5 * (towns["speed"].to_numpy()[town] + towns["speed_trend"].to_numpy()[town] * progress))
     extended = valid & chance(rng, 0.045, count)
-    effort = rng.lognormal(-0.87, 0.65, count) * pace * np.where(extended, 1.7, 1.0)
-    disposed = dispatched + minutes(np.clip(window * effort, 12, 130 * 24 * 60))
-    disposed = np.where(chance(rng, STUCK_SHARE, count), NEVER, disposed)
-    verified = disposed + minutes(window * rng.uniform(0.02, 0.12, count) + 5)
-    passed = chance(rng, towns["quality"].to_numpy()[town], count)
-    redisposed = np.where(passed, NEVER, verified + minutes(window * rng.uniform(0.1, 0.5, count) + 30))
-    reverified = redisposed + minutes(window * rng.uniform(0.02, 0.1, count) + 5)
-    closed = np.where(passed, verified, reverified) + minutes(window * rng.uniform(0.003, 0.05, count) + 2)
+    quality = towns["quality"].to_numpy()[town]
+    course = _course(rng, dispatched, window, pace * np.where(extended, 1.7, 1.0), quality)
+    disposed = course["disposed_at"]
     contact = dispatched + minutes(rng.lognormal(5.0, 1.1, count) * pace)
     human = ~by_device
     false_close = dispatched + minutes(rng.uniform(1, 30, count))
@@ -194,20 +189,46 @@ def _life(rng: Rng, frame: pl.DataFrame, found_on: Array, progress: Array, towns
         due_at=pl.Series(due),
         extended_to=pl.Series(np.where(extended, add_working_days(due, term), NEVER)),
         disposed_at=if_valid(disposed),
-        verified_at=if_valid(verified),
-        verify_result=pl.Series(np.where(passed, "pass", "fail")),
-        closed_at=pl.Series(np.where(valid, closed, false_close)),
+        verified_at=if_valid(course["verified_at"]),
+        verify_result=pl.Series(np.where(np.isnat(course["redisposed_at"]), "pass", "fail")),
+        closed_at=pl.Series(np.where(valid, course["closed_at"], false_close)),
         is_valid=pl.Series(valid),
         _judged_at=pl.Series(dispatched),
         _extended_at=if_valid(np.where(extended, np.minimum(dispatched + minutes(window * 0.7), disposed), NEVER)),
-        _redisposed_at=if_valid(redisposed),
-        _reverified_at=if_valid(reverified),
+        _redisposed_at=if_valid(course["redisposed_at"]),
+        _reverified_at=if_valid(course["reverified_at"]),
         _jitter=pl.Series(rng.integers(0, 90, count)),
         # Rows brought in late: the caller's form lay on a desk for up to 21 hours (pulls look back 24).
         _from=pl.Series(
             np.where(human & chance(rng, 0.012, count), filed + minutes(rng.uniform(600, 1250, count)), filed)
         ),
     )
+
+
+def _course(rng: Rng, dispatched: Array, window: Array, pace: Array, quality: Array) -> dict[str, Array]:
+    """From dispatch to closure.
+
+    Args:
+        window: minutes from dispatch until due.
+        pace: factor on the usual time (42 % of the window in the median).
+        quality: chance to be accepted at the first check.
+    """
+    count = len(dispatched)
+    effort = rng.lognormal(-0.87, 0.65, count) * pace
+    disposed = dispatched + minutes(np.clip(window * effort, 12, 130 * 24 * 60))
+    disposed = np.where(chance(rng, STUCK_SHARE, count), NEVER, disposed)
+    verified = disposed + minutes(window * rng.uniform(0.02, 0.12, count) + 5)
+    passed = chance(rng, quality, count)
+    redisposed = np.where(passed, NEVER, verified + minutes(window * rng.uniform(0.1, 0.5, count) + 30))
+    reverified = redisposed + minutes(window * rng.uniform(0.02, 0.1, count) + 5)
+    closed = np.where(passed, verified, reverified) + minutes(window * rng.uniform(0.003, 0.05, count) + 2)
+    return {
+        "disposed_at": disposed,
+        "verified_at": verified,
+        "redisposed_at": redisposed,
+        "reverified_at": reverified,
+        "closed_at": closed,
+    }
 
 
 def _voices(rng: Rng, frame: pl.DataFrame, scene: Scene) -> pl.DataFrame:

@@ -9,7 +9,7 @@ import polars as pl
 
 from demo.city import names, people, records, support
 from demo.city.draft import Draft, per_day
-from demo.city.draw import Array, chance, clock_times, counted, day, days, sample
+from demo.city.draw import Array, Rng, chance, clock_times, counted, day, days, sample
 from demo.city.geography import home_address
 
 REGISTER = "civil_affairs.residents"
@@ -50,6 +50,15 @@ def births(draft: Draft) -> None:
     if count == 0 or mothers.height == 0:
         return
     family = mothers[sample(rng, np.arange(mothers.height), count)]
+    children = _newborn(draft, rng, family)
+    draft.add_people(children)
+    rows = records.residents(rng, children, draft.ground, draft.rates, draft.today)
+    times = clock_times(rng, np.repeat(draft.dates, rows.height))
+    draft.append(REGISTER, rows.with_columns(updated_at=pl.Series(times)))
+
+
+def _newborn(draft: Draft, rng: Rng, family: pl.DataFrame) -> pl.DataFrame:
+    """One child for each mother in `family`."""
     count = family.height
     fathers = draft.people.filter((pl.col("sex") == "male") & pl.col("role").is_in([people.HEAD, people.SPOUSE]))
     surname = (
@@ -66,10 +75,10 @@ def births(draft: Draft) -> None:
     male = chance(rng, 0.52, count)
     born = np.repeat(day(draft.today), count) - days(rng.integers(0, 4, count))
     first = draft.locals.height
-    given = names.given_names(rng, male, np.full(count, year))
+    given = names.given_names(rng, male, np.full(count, draft.today.year))
     numbers = people.unique_numbers(rng, np.full(count, "310115"), born, male)
     taken = set(draft.people["citizen_no"])
-    children = family.with_columns(
+    return family.with_columns(
         true_id=counted("P", first + 1 + np.arange(count), 7),
         person_no=counted("CA", first + 100_001 + np.arange(count), 8),
         surname=surname,
@@ -84,10 +93,6 @@ def births(draft: Draft) -> None:
         marital_status=pl.lit("未婚"),
         is_twin=pl.lit(False),
     ).filter(~pl.col("citizen_no").is_in(list(taken)))
-    draft.add_people(children)
-    rows = records.residents(rng, children, draft.ground, draft.rates, draft.today)
-    times = clock_times(rng, np.repeat(draft.dates, rows.height))
-    draft.append(REGISTER, rows.with_columns(updated_at=pl.Series(times)))
 
 
 def moves(draft: Draft) -> None:

@@ -27,8 +27,8 @@ from demo.city.dirt import DirtRates
 from demo.city.draw import Array, day, days, stream
 from demo.city.state import City
 from demo.city.working_days import working_days
+from demo.home import CLOCK
 
-CLOCK = dt.date(2026, 6, 30)
 HISTORY_DAYS = 730
 CASES_PER_RESIDENT = 1.0  # over the two years of history
 INSPECTIONS_PER_FIRM_AND_YEAR = 0.55

@@ -83,14 +83,14 @@ def sheet(text: pl.DataFrame, table: Table, day: dt.date) -> bytes:
     # The same day gives the same bytes.
     book.set_properties({"created": dt.datetime(day.year, day.month, day.day)})  # noqa: DTZ001
     page = book.add_worksheet(table.name)
-    numeric = [kind in ("money", "number", "integer") for kind in table.columns.values()]
+    numeric = [table.columns.get(name) in ("money", "number", "integer") for name in text.columns]
     for column, name in enumerate(text.columns):
         page.write_string(0, column, name)
     for row, values in enumerate(text.iter_rows(), start=1):
         for column, value in enumerate(values):
             if value is None:
                 continue
-            if numeric[column]:
+            if numeric[column] and value.replace(".", "", 1).isdigit():
                 page.write_number(row, column, float(value))
             else:
                 page.write_string(row, column, value)
