@@ -52,18 +52,20 @@ comparable as (
         and weight_available_share >= {{ var('rank_minimum_weight_share') }}
 ),
 
--- One plus the number of towns that are better beyond doubt, their intervals lying wholly above.
--- Towns that cannot be told apart share a rank.
+-- One plus the number of towns that are better beyond doubt, their intervals lying wholly above; towns that cannot be
+-- told apart share a rank, and a town that can be told from no other gets none. The interval takes every indicator at
+-- its worse and at its better end at once, so it errs towards saying nothing.
 ranked as (
     select
         mine.dimension,
         mine.dimension_code,
         mine.period,
-        1 + count(better.dimension_code) as rank
+        1 + count(*) filter (where mine.index_high < other.index_low) as rank
     from comparable as mine
-    left join comparable as better
-        on mine.period = better.period and mine.index_high < better.index_low
+    inner join comparable as other
+        on mine.period = other.period and mine.dimension_code <> other.dimension_code
     group by mine.dimension, mine.dimension_code, mine.period
+    having bool_or(mine.index_high < other.index_low or other.index_high < mine.index_low)
 )
 
 select
