@@ -44,6 +44,11 @@ def index(value: float | None) -> str:
     return NONE if value is None else f"{value * 100:.1f}"
 
 
+def change(value: float) -> str:
+    """A difference in points of a hundred, with its sign."""
+    return f"{value * 100:+.1f}".replace("-", "−")
+
+
 def month(t: Texts, period: str) -> str:
     """`2026-05` as 2026年5月 or May 2026."""
     year, number_of_month = int(period[:4]), int(period[5:7])

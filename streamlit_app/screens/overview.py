@@ -136,8 +136,8 @@ def _index_note(page: Page, rows: Sequence[Row]) -> str:
     ]
     before = rows[-2] if len(rows) > 1 else None
     if before and line_value(before["status"], before["index_value"]) is not None and now["index_value"] is not None:
-        change = (now["index_value"] - before["index_value"]) * 100
-        parts.append(t("overview.index_change", change=f"{change:+.1f}"))
+        change = formats.change(now["index_value"] - before["index_value"])
+        parts.append(t("overview.index_change", change=change))
     return t("format.stop").join(parts)
 
 
@@ -247,7 +247,7 @@ def _change(page: Page, history: Sequence[Row], unit: str) -> str:
     now, before = (line_value(row["status"], row["value"]) for row in (history[-1], history[-2]))
     if now is None or before is None:
         return ""
-    return page.t("overview.change", change=f"{(now - before) * 100:+.1f}")
+    return page.t("overview.change", change=formats.change(now - before))
 
 
 def _fraction(page: Page, row: Row) -> str:
