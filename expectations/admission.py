@@ -1,0 +1,142 @@
+"""The admission gate: does a staged batch keep what its table's contract promises.
+
+The row checks of the landing have refused single rows before. Here the batch is judged as a whole, and what the rows
+should be free of by now (repeated keys, values outside their list or bounds) is looked for once more in the table that
+would be merged: a fault in the checks themselves stops here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Protocol
+
+from connectors.contract import Rule, TableContract
+from expectations.checks import (
+    Check,
+    GateResult,
+    Outcome,
+    Recorded,
+    between,
+    in_set,
+    judge,
+    missing_share,
+    not_null,
+    outcome,
+    record,
+    row_count,
+    unique,
+)
+from expectations.runner import Runner
+from warehouse.database import Database
+from warehouse.settings import Settings
+
+
+class Batch(Protocol):
+    """What the gate needs to know of a batch; the landing's request fits.
+
+    Attributes:
+        stage: `schema.table` of the typed good rows, readable by the pipeline role.
+        read, rejected: rows delivered, and refused with reasons.
+        rows_before, rows_after: live rows of the raw table now, and if the batch is admitted.
+        warnings: rows per warn rule of the row checks.
+    """
+
+    @property
+    def table(self) -> TableContract: ...
+    @property
+    def stage(self) -> str: ...
+    @property
+    def batch_id(self) -> int: ...
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def read(self) -> int: ...
+    @property
+    def rejected(self) -> int: ...
+    @property
+    def rows_before(self) -> int: ...
+    @property
+    def rows_after(self) -> int: ...
+    @property
+    def warnings(self) -> Mapping[str, int]: ...
+
+
+def make_gate(db: Database, settings: Settings) -> Callable[[Batch], GateResult]:
+    """The gate as the landing calls it; its GX context is made with the first batch and kept for the next ones."""
+    runner = Runner(db, settings)
+
+    def gate(request: Batch) -> GateResult:
+        schema, _, stage = request.stage.partition(".")
+        table = request.table
+        outcomes = [*totals(request), *runner.run(schema, stage, suite(table, request.read - request.rejected))]
+        group = Recorded(outcomes, table.system, table.name, request.batch_id)
+        rows = Recorded(row_warnings(request), table.system, table.name, request.batch_id)
+        record(db, request.run_id, "admission", [group, rows])
+        return judge([group])
+
+    return gate
+
+
+def suite(table: TableContract, good_rows: int) -> list[Check]:
+    """The GX suite a contract stands for.
+
+    Args:
+        good_rows: rows read and not refused; the stage cannot hold more.
+    """
+    checks = [row_count("staged_rows", 0, good_rows, f"at most the {good_rows} rows read and not refused")]
+    checks += [not_null(column.name) for column in table.columns if column.required]
+    checks.append(unique(table.key))
+    for rule in table.all_rules:
+        checks += _of_rule(rule)
+    return checks
+
+
+def totals(request: Batch) -> list[Outcome]:
+    """What the counts of the batch say, without looking at a row."""
+    table = request.table
+    allowed = table.allowed_rejects(request.read)
+    least, most = table.volume_min, table.volume_max
+    return [
+        outcome(
+            "volume", least <= request.rows_after <= most, f"{least} to {most} rows in the table", request.rows_after
+        ),
+        outcome(
+            "rejects",
+            request.rejected <= allowed,
+            f"at most {allowed} of {request.read} rows refused",
+            request.rejected,
+        ),
+    ]
+
+
+def row_warnings(request: Batch) -> list[Outcome]:
+    """Rows with flaws that the contract lets pass, by rule. They are told to the owner and do not trouble the gate."""
+    return [
+        outcome(rule, not rows, "no row, as the contract wishes", rows, "warn")
+        for rule, rows in sorted(request.warnings.items())
+    ]
+
+
+def _of_rule(rule: Rule) -> list[Check]:
+    """Warn rules were counted by the row checks; only shares, which speak of the whole table, are left to GX."""
+    if rule.column is None:
+        return []
+    if rule.kind == "missing_share":
+        share = rule.params["max_share"]
+        assert isinstance(share, float)
+        return [missing_share(rule.column, share, "error" if rule.severity == "reject" else "warn")]
+    if rule.severity == "warn":
+        return []
+    if rule.kind == "enum":
+        values = rule.params["values"]
+        assert isinstance(values, tuple)
+        return [in_set(rule.column, values)]
+    if rule.kind == "range":
+        return [between(rule.column, _bound(rule.params["minimum"]), _bound(rule.params["maximum"]))]
+    return []
+
+
+def _bound(value: object) -> object:
+    """Bounds of dates are texts in a contract."""
+    return date.fromisoformat(value) if isinstance(value, str) else value
