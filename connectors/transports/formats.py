@@ -81,7 +81,9 @@ def read_csv(source: Source) -> Iterator[list[str] | Row]:
             expected="complete comma-separated values",
         ) from None
     finally:
-        text.detach()
+        # A reader that is dropped half-way may outlive its file.
+        if not text.closed:
+            text.detach()
 
 
 def read_xlsx(source: Source) -> Iterator[list[str] | Row]:

@@ -33,6 +33,8 @@ RETRIED_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 ATTEMPTS = 5
 # Longest pause a server may ask for before the run is better served by giving up until the next one.
 LONGEST_PAUSE_SECONDS = 60.0
+# stamina would print retries through structlog to standard output, where a command's JSON goes.
+stamina.instrumentation.set_on_retry_hooks([stamina.instrumentation.LoggingOnRetryHook])
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 
 

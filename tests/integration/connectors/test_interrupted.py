@@ -1,4 +1,4 @@
-"""A loader killed anywhere, a loader whose connection is cut: started again, nothing is lost and nothing doubled."""
+"""A loader killed anywhere, one whose connection is cut: started again, nothing is lost and nothing doubled."""
 
 from __future__ import annotations
 

@@ -1,0 +1,99 @@
+"""The SQL transport against a real Postgres, and a table landed from it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from psycopg import conninfo as pgconninfo
+from psycopg import sql
+
+from connectors.transports import open_transport
+from warehouse.database import Database
+from warehouse.errors import PermanentError
+from warehouse.settings import get_settings
+
+
+@pytest.fixture
+def source(database: Database, kit: Any, make_row: Any) -> Iterator[str]:
+    """A department's database of its own on the same server; yields its conninfo."""
+    name = f"city_{pgconninfo.conninfo_to_dict(database.conninfo)['dbname']}"
+    with psycopg.connect(str(database.embedded_admin), autocommit=True) as admin:
+        admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    conninfo = pgconninfo.make_conninfo(str(database.embedded_admin), dbname=name)
+    with psycopg.connect(conninfo) as connection:
+        connection.execute(
+            "create table checks (site_no text primary key, name text, id_no text, checked_on date,"
+            " fee_cny numeric(10,2), is_ok boolean, level integer, updated_at timestamp)"
+        )
+        for number in range(3):
+            connection.execute("insert into checks values (%s, %s, %s, %s, %s, %s, %s, %s)", make_row(number))
+    parts = pgconninfo.conninfo_to_dict(conninfo)
+    kit.address(f"postgresql+psycopg://{parts['user']}@/{name}?host={quote(str(parts['host']))}&port={parts['port']}")
+    yield conninfo
+    with psycopg.connect(str(database.embedded_admin), autocommit=True) as admin:
+        admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+def test_typed_source_lands_as_it_is(database: Database, kit: Any, source: str, raw: Any) -> None:
+    contract = kit.contract("sql", "incremental", source="public.checks")
+    result = kit.land(database, contract)
+    assert (result.state, result.inserted, result.cursor) == ("admitted", 3, "2026-06-30T08:00:00+08:00")
+    moment = dt.datetime(2026, 6, 30, 0, 0, tzinfo=dt.UTC)
+    expected = ("S000", "滨江消防站", "11010519491231002X", dt.date(2026, 6, 30), Decimal("12.50"), True, 3, moment)
+    assert raw(database, contract)[0] == expected
+    with database.psycopg("pipeline") as connection:
+        grades = connection.execute(
+            "select distinct _id_no_grade, length(_id_no_key) from raw_fire_safety.checks"
+        ).fetchall()
+    assert grades == [("certified", 64)]
+
+    with psycopg.connect(source) as connection:
+        connection.execute("update checks set name = '新名', updated_at = '2026-06-30 07:15' where site_no = 'S001'")
+        connection.execute("update checks set name = '太旧', updated_at = '2026-06-30 06:45' where site_no = 'S002'")
+    second = kit.land(database, contract)
+    assert (second.read, second.updated, second.unchanged) == (2, 1, 1)
+
+
+def test_pull_is_one_read_only_snapshot(database: Database, kit: Any, source: str) -> None:
+    transport = open_transport(get_settings(), kit.contract("sql", "snapshot"))
+    with transport._connection() as connection:  # type: ignore[attr-defined]
+        settings = [
+            connection.exec_driver_sql(f"show {name}").scalar()
+            for name in ("transaction_read_only", "transaction_isolation")
+        ]
+    assert settings == ["on", "repeatable read"]
+
+
+def test_refused_logins_and_rights_are_permanent_without_secrets(database: Database, kit: Any, source: str) -> None:
+    contract = kit.contract("sql", "snapshot")
+    parts = pgconninfo.conninfo_to_dict(source)
+    for user, name in (("nobody_here", parts["dbname"]), ("postgres", "no_such_database")):
+        kit.address(f"postgresql+psycopg://{user}:s3cret@/{name}?host={quote(str(parts['host']))}&port={parts['port']}")
+        with pytest.raises(PermanentError) as caught:
+            open_transport(get_settings(), contract).check()
+        assert "s3cret" not in str(caught.value)
+        assert "CITYHUB_SOURCE_FIRE_SAFETY_URL" in caught.value.do
+
+
+def test_source_that_ends_half_way_fails_the_batch(
+    database: Database, kit: Any, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.transports.sql.CHUNK_ROWS", 1)
+    contract = kit.contract("sql", "snapshot")
+    transport = open_transport(get_settings(), contract)
+    batches = transport.pull(contract.tables[0], None).batches
+    next(batches)
+    with psycopg.connect(source, autocommit=True) as admin:
+        admin.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid()"
+        )
+    with pytest.raises(Exception, match=r"SQLSTATE|57P01|broke off") as caught:
+        list(batches)
+    assert caught.value.kind == "transient"  # type: ignore[attr-defined]

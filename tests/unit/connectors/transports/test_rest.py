@@ -1,0 +1,208 @@
+"""The REST transport against a real HTTP server that misbehaves on request."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import polars as pl
+import pytest
+from pydantic import SecretStr
+
+from connectors.transports.rest import PAGE_SIZE, RestTransport
+from warehouse.errors import CityhubError, ConfigurationError, HeldBatch, PermanentError, TransientError
+
+SECRET = "the secret of the tests"
+
+
+def item(number: int) -> dict[str, Any]:
+    return {"case_no": f"C{number}", "seq": number, "at": "2026-06-30T08:00:00+08:00", "note": None}
+
+
+@dataclass
+class Service:
+    """Serves `rows`; `spoil(page, tries, answer)` may change an answer or return a status to send instead."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    spoil: Callable[[int, int, dict[str, Any]], int | None] = lambda page, tries, answer: None
+    queries: list[dict[str, list[str]]] = field(default_factory=list)
+    nonces: list[str] = field(default_factory=list)
+    tries: dict[int, int] = field(default_factory=dict)
+    url: str = ""
+
+    def answer(self, path: str, headers: Any) -> tuple[int, bytes, dict[str, str]]:
+        digest = hashlib.sha256(b"").hexdigest()
+        text = f"GET\n{path}\n{headers['X-Timestamp']}\n{headers['X-Nonce']}\n{digest}"
+        expected = hmac.new(SECRET.encode(), text.encode(), "sha256").hexdigest()
+        if headers["X-Key-Id"] != "hub" or headers["X-Signature"] != expected or headers["X-Nonce"] in self.nonces:
+            return 401, b"{}", {}
+        self.nonces.append(headers["X-Nonce"])
+        split = urlsplit(path)
+        if split.path != "/base/v1/cases":
+            return 404, b"{}", {}
+        query = parse_qs(split.query)
+        self.queries.append(query)
+        page, size = int(query["page"][0]), int(query["size"][0])
+        body: dict[str, Any] = {
+            "as_of": "2026-06-30T23:00:00+08:00",
+            "total": len(self.rows),
+            "page": page,
+            "size": size,
+            "items": self.rows[(page - 1) * size : page * size],
+        }
+        self.tries[page] = self.tries.get(page, 0) + 1
+        status = self.spoil(page, self.tries[page], body) or 200
+        return status, json.dumps(body).encode(), {"Retry-After": "0"} if status == 429 else {}
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    state = Service()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            status, body, headers = state.answer(self.path, self.headers)
+            # 599 stands for a line that breaks in the middle of an answer.
+            broken, status = status == 599, 200 if status == 599 else status
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body[:10] if broken else body)
+            self.close_connection = broken
+
+        def log_message(self, *args: Any) -> None:
+            """Silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    state.url = f"http://127.0.0.1:{server.server_port}/base"
+    yield state
+    server.shutdown()
+    server.server_close()
+
+
+def pull(service: Service, system: Any, cursor: str | None = None, secret: str = SECRET) -> tuple[pl.DataFrame, Any]:
+    transport = RestTransport(service.url, system, "hub", SecretStr(secret))
+    try:
+        started = transport.pull(system.tables[0], cursor)
+        frames = list(started.batches)
+        return pl.concat(frames) if frames else pl.DataFrame(), started
+    finally:
+        transport.close()
+
+
+def test_all_pages_come_once_with_their_positions(service: Service, contract: Any) -> None:
+    service.rows = [item(number) for number in range(2 * PAGE_SIZE + 3)]
+    frame, done = pull(service, contract("rest", source_name="v1/cases"))
+    assert frame.get_column("case_no").to_list() == [f"C{number}" for number in range(1003)]
+    assert frame.row(-1)[-1] == '{"page": 3, "index": 2}'
+    assert (done.source_total, done.is_complete, str(done.as_of)) == (1003, True, "2026-06-30 23:00:00+08:00")
+    assert len(service.queries) == 3
+
+
+def test_incremental_asks_since_the_cursor_less_the_overlap(service: Service, contract: Any) -> None:
+    system = contract("rest", source_name="v1/cases", load_mode="incremental", cursor="at")
+    frame, done = pull(service, system, "2026-06-30T08:00:00+08:00")
+    assert service.queries[0]["updated_since"] == ["2026-06-30T07:00:00+08:00"]
+    assert (frame.height, done.is_complete, done.source_total) == (0, False, 0)
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
+def test_passing_trouble_is_retried(service: Service, contract: Any, status: int) -> None:
+    service.rows = [item(number) for number in range(PAGE_SIZE + 1)]
+    service.spoil = lambda page, tries, answer: status if page == 2 and tries < 3 else None
+    frame, _ = pull(service, contract("rest", source_name="v1/cases"))
+    assert (frame.height, service.tries) == (PAGE_SIZE + 1, {1: 1, 2: 3})
+
+
+def half_page(page: int, tries: int, answer: dict[str, Any]) -> None:
+    if page == 2:
+        answer["items"] = answer["items"][:250]
+
+
+def repeated(page: int, tries: int, answer: dict[str, Any]) -> None:
+    if page == 2:
+        answer["items"] = [item(number) for number in range(PAGE_SIZE)]
+
+
+def endless(page: int, tries: int, answer: dict[str, Any]) -> None:
+    answer["items"] = [item(number) for number in range(page * 1000, page * 1000 + PAGE_SIZE + 1)]
+
+
+def other_page(page: int, tries: int, answer: dict[str, Any]) -> None:
+    answer["page"] = 1
+
+
+def no_form(page: int, tries: int, answer: dict[str, Any]) -> None:
+    answer.pop("total")
+
+
+def renamed(page: int, tries: int, answer: dict[str, Any]) -> None:
+    for row in answer["items"]:
+        row["remark"] = row.pop("note")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kind", "what"),
+    [
+        (lambda page, tries, answer: 500 if page == 2 else None, TransientError, "HTTP 500"),
+        (lambda page, tries, answer: 599 if page == 2 else None, TransientError, "RemoteProtocolError"),
+        (lambda page, tries, answer: 400, PermanentError, "HTTP 400"),
+        (lambda page, tries, answer: answer.update(total=1500 + page), TransientError, "changed while it was paged"),
+        (half_page, HeldBatch, "Page 2 carries 250 rows of the 500 due"),
+        (repeated, HeldBatch, "Page 2 repeats an earlier page"),
+        (endless, HeldBatch, "Page 1 carries 501 rows of the 500 due"),
+        (other_page, HeldBatch, "Page 2 was asked for"),
+        (no_form, HeldBatch, "not in the agreed form"),
+        (renamed, HeldBatch, "no longer delivers column note"),
+    ],
+)
+def test_what_is_wrong_is_told_by_its_kind(
+    service: Service, contract: Any, spoil: Any, kind: type[CityhubError], what: str
+) -> None:
+    service.rows = [item(number) for number in range(3 * PAGE_SIZE)]
+    service.spoil = spoil
+    with pytest.raises(kind, match=what) as caught:
+        pull(service, contract("rest", source_name="v1/cases"))
+    assert caught.value.expected
+    assert caught.value.do
+
+
+def test_wrong_secret_is_permanent_and_not_shown(service: Service, contract: Any) -> None:
+    with pytest.raises(PermanentError, match="HTTP 401") as caught:
+        pull(service, contract("rest", source_name="v1/cases"), secret="another secret")
+    assert "CITYHUB_SOURCE_PARKING_SECRET" in caught.value.do
+    assert "another" not in str(caught.value)
+    assert service.tries == {}
+
+
+def test_closed_port_is_transient(service: Service, contract: Any) -> None:
+    service.url = "http://127.0.0.1:1"
+    with pytest.raises(TransientError, match="ConnectError"):
+        pull(service, contract("rest", source_name="v1/cases"))
+
+
+def test_check_finds_every_table(service: Service, contract: Any) -> None:
+    service.rows = [item(1)]
+    with closing(RestTransport(service.url, contract("rest", source_name="v1/cases"), "hub", SecretStr(SECRET))) as one:
+        one.check()
+    gone = RestTransport(service.url, contract("rest", source_name="v1/gone"), "hub", SecretStr(SECRET))
+    with closing(gone), pytest.raises(PermanentError, match="HTTP 404"):
+        gone.check()
+
+
+def test_key_must_be_set(contract: Any) -> None:
+    with pytest.raises(ConfigurationError, match="signing key"):
+        RestTransport("http://x", contract("rest"), None, None)
