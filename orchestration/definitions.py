@@ -5,11 +5,13 @@ from __future__ import annotations
 import dagster as dg
 from dagster_dbt import DbtCliResource
 
-from orchestration.dbt_assets import DBT, HubConfig, build_dbt_assets, dbt_project
+from orchestration.dbt_assets import HubConfig, build_dbt_assets
+from orchestration.dbt_manifest import DBT
 from orchestration.raw_assets import build_raw_assets
 from orchestration.schedules import build_jobs, build_schedules
 from orchestration.subject_assets import build_release_asset, current_links
 from sharing.release import RELEASED_TABLES
+from warehouse.paths import DBT_PROJECT_DIR
 
 
 def build_definitions() -> dg.Definitions:
@@ -21,7 +23,9 @@ def build_definitions() -> dg.Definitions:
         jobs=list(jobs.values()),
         schedules=build_schedules(jobs),
         resources={
-            "dbt": DbtCliResource(project_dir=dbt_project(), dbt_executable=DBT),
+            "dbt": DbtCliResource(
+                project_dir=str(DBT_PROJECT_DIR), profiles_dir=str(DBT_PROJECT_DIR), dbt_executable=DBT
+            ),
             "hub": HubConfig(),
         },
     )

@@ -83,15 +83,7 @@ def sources() -> Iterator[None]:
 def default_business_date() -> date:
     """The business date of a run that names none.
 
-    With a demo city: the sources' own latest day, since the city lives by its own clock. Otherwise today in Shanghai.
+    With a demo city: the city's own day, which its four systems live by. Otherwise today in Shanghai.
     """
-    settings = hub_settings()
-    if demo.exists(settings.home):
-        with hub_database().psycopg("pipeline") as connection:
-            row = connection.execute(
-                f"select max((as_of at time zone '{TIMEZONE}')::date) from ops.source_states"
-            ).fetchone()
-        if row is not None and row[0] is not None:
-            latest: date = row[0]
-            return latest
-    return datetime.now(ZoneInfo(TIMEZONE)).date()
+    home = hub_settings().home
+    return demo.clock(home) if demo.exists(home) else datetime.now(ZoneInfo(TIMEZONE)).date()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Literal
 
 import orchestration.hub as hub
+from orchestration.dbt_manifest import begin_parse
 from orchestration.ledger import finish_run, run_row
 from orchestration.progress import reporter
 
@@ -58,27 +61,36 @@ def run_job(business_date: date | None = None, job: str = "daily") -> RunReport:
     settings = hub.hub_settings()
     dagster_home(settings.home)
     database = hub.hub_database()
+    begin_parse(business_date or hub.default_business_date())
+    reporter().begin("load", 0)
     # Imported here: Dagster takes 3 s, which the other commands should not pay.
     import dagster as dg
 
     from orchestration.definitions import defs
 
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
-    reporter().begin("pull", sum(len(contract.tables) for contract in hub.hub_contracts().values()))
     config = {
         "resources": {"hub": {"config": {"business_date": business_date.isoformat() if business_date else ""}}},
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
     }
-    with dg.DagsterInstance.get() as instance:
-        result = defs.resolve_job_def(job).execute_in_process(
-            instance=instance, run_config=config, raise_on_error=False
-        )
+    with dg.DagsterInstance.get() as instance, _output_to(settings.home / "logs" / "run.log"):
+        resolved = defs.resolve_job_def(job)
+        reporter().begin("pull", sum(len(contract.tables) for contract in hub.hub_contracts().values()))
+        result = resolved.execute_in_process(instance=instance, run_config=config, raise_on_error=False)
     reason = _reason(result)
     run = run_row(database, result.run_id)
     if not result.success and run["state"] == "running":
         finish_run(database, result.run_id, "failed")
         run["state"] = "failed"
     return RunReport(result.run_id, run["state"], run["business_date"], _troubled(), reason)
+
+
+@contextmanager
+def _output_to(log: Path) -> Iterator[None]:
+    """What steps print (dbt's own words, above all) belongs in a log: standard output is for the command's answer."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as file, redirect_stdout(file):
+        yield
 
 
 def _reason(result: object) -> str:

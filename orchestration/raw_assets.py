@@ -4,14 +4,13 @@ A table that cannot be admitted fails nothing else: its asset succeeds with stat
 raw keeps what it last admitted, and the other systems go on. Only a transient failure is tried again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
+from functools import lru_cache
 
 import dagster as dg
 
 from connectors.contract import SystemContract, TableContract
-from connectors.landing import AdmissionGate, LandingResult, land_table
+from connectors.landing import AdmissionGate, GateRequest, GateResult, LandingResult, land_table
 from expectations.admission import make_gate
 from orchestration.hub import hub_contracts, hub_database, hub_settings
 from orchestration.ledger import start_run
@@ -23,7 +22,17 @@ GATE = "admission_gate"
 # next schedule, with the table marked stale.
 MAX_RETRIES = 2
 
-_gate: list[AdmissionGate] = []
+
+@lru_cache(maxsize=1)
+def admission_gate() -> AdmissionGate:
+    """The gate as the landing asks for it; one per process, since its Great Expectations context is kept."""
+    judge = make_gate(hub_database(), hub_settings())
+
+    def gate(request: GateRequest) -> GateResult:
+        word = judge(request)
+        return GateResult(word.passed, word.failed, word.warned)
+
+    return gate
 
 
 def raw_asset_key(table: TableContract) -> dg.AssetKey:
@@ -60,10 +69,10 @@ def pull(context: dg.AssetExecutionContext, contract: SystemContract, table: Tab
     """Land one table; a transient failure asks Dagster for another try while tries are left."""
     database = hub_database()
     start_run(database, context.run_id)
-    if not _gate:
-        _gate.append(make_gate(database, hub_settings()))
     try:
-        result = land_table(database, hub_settings(), contract, table, run_id=context.run_id, gate=_gate[0], full=False)
+        result = land_table(
+            database, hub_settings(), contract, table, run_id=context.run_id, gate=admission_gate(), full=False
+        )
     except TransientError as error:
         if context.retry_number < MAX_RETRIES:
             raise dg.RetryRequested(MAX_RETRIES, seconds_to_wait=2**context.retry_number) from error

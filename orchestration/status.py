@@ -124,6 +124,5 @@ def _identity(connection: Connection[Any]) -> dict[str, Any]:
         kind["records"] += row["records"]
         kind["by_method"][row["method"]] = row["records"]
     for kind, counts in kinds.items():
-        row = connection.execute(f"select count(*) from shared.{kind}").fetchone()
-        counts["subjects"] = row[0] if row else 0
+        counts["subjects"] = _rows(connection, f"select count(*) as subjects from shared.{kind}")[0]["subjects"]
     return kinds

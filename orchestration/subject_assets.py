@@ -1,7 +1,5 @@
 """Identity and release as assets: the two steps of the road that are not SQL models."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +7,7 @@ import dagster as dg
 
 from expectations.release_gate import run_release_gate
 from identity.resolve import resolve
-from orchestration.dbt_assets import dbt_project
+from orchestration.dbt_manifest import manifest_path
 from orchestration.hub import hub_database
 from orchestration.ledger import finish_run, run_row
 from orchestration.progress import reporter
@@ -82,7 +80,7 @@ def build_release_asset(released: list[dg.AssetKey]) -> dg.AssetsDefinition:
             fingerprint=run["fingerprint"],
             systems=system_states(database),
             checks=check_counts(database, context.run_id),
-            masks=masks_from_manifest(dbt_project().manifest_path),
+            masks=masks_from_manifest(manifest_path()),
         )
         reporter().step("release", "published")
         reporter().end("release")

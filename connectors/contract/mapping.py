@@ -98,7 +98,7 @@ def _map_table(
     key = _key(item, place)
     load_mode = chosen(own.get("loadMode"), LoadMode, place, "customProperties loadMode")
     cursor = _cursor(own, load_mode, types, place)
-    as_of = own.get("asOf") or ("updated_at" if types.get("updated_at") == "timestamptz" else None)
+    as_of = own.get("asOf")
     if as_of is not None and as_of not in types:
         raise place.error(f"asOf names no column: {as_of}.", at="asOf", expected="a column", do="correct the name")
     volume_min, volume_max, rules = _table_rules(item, types, place)

@@ -14,8 +14,9 @@ from demo.city import days_care, days_firms, days_people, measurements, records,
 from demo.city.cases import plan_cases
 from demo.city.draft import Draft
 from demo.city.draw import chance
-from demo.city.generation import CASES_PER_RESIDENT, CLOCK, HISTORY_DAYS, case_weight, scene
+from demo.city.generation import CASES_PER_RESIDENT, HISTORY_DAYS, case_weight, scene
 from demo.city.state import City
+from demo.home import CLOCK
 
 CASES = "urban_management.cases"
 SITES = "urban_management.sites"

@@ -53,7 +53,7 @@ class DirtRates:
     firm_former_name: float = 0.6  # of renamed firms: elsewhere still under the old name
     code_missing: float = 0.18  # of the firms named in cases
     code_mistyped: float = 0.006
-    old_number_only: float = 0.02  # of firms registered before October 2015
+    old_number_only: float = 0.04  # of firms registered before October 2015
     old_number_and_code: float = 0.008  # of the same: one row each
     duplicated_rows: float = 0.002  # of rows in files and REST
     silent_changes: float = 0.03  # of changes: updated_at does not move

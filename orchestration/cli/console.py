@@ -48,7 +48,7 @@ def print_error(error: CityhubError) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], numeric: Sequence[str] = ()) -> Table:
     """A table for people; columns named in `numeric` are right-aligned."""
-    result = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
+    result = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
     for column in columns:
         result.add_column(column, justify="right" if column in numeric else "left", overflow="fold")
     for row in rows:

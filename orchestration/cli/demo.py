@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import date
 from typing import Annotated
 
 import psycopg
@@ -10,11 +11,12 @@ import typer
 from psycopg import sql
 
 import demo as city
-from demo.home import describe
+from demo.home import CLOCK, describe
 from demo.systems.civil_affairs import DATABASE as CIVIL_AFFAIRS_DATABASE
 from orchestration import hub
 from orchestration.cli.console import Display, err, out, print_json, table
 from orchestration.cli.run import AsJson, BusinessDate, DagsterPort, PagesPort, execute, finish
+from orchestration.dbt_manifest import begin_parse
 from warehouse.database import EMBEDDED_DATABASE, Database
 from warehouse.errors import ConfigurationError
 
@@ -62,6 +64,8 @@ def demo(
             throw_away()
         with display.stage("warehouse"):
             database = _demo_database()
+            # The project is parsed on the second core while the city is built on the first.
+            begin_parse(business_date.date() if business_date else _first_day())
         _ensure_city(database, residents, seed, urban_url, display)
         display.begin("sources", 0)
         with hub.sources():
@@ -99,6 +103,11 @@ def advance(
         print_json({"days": days, "clock": today})
         return
     out.print(f"The city's clock is at {today}. [bold]cityhub run[/] takes its changes.", highlight=False)
+
+
+def _first_day() -> date:
+    home = hub.hub_settings().home
+    return city.clock(home) if city.exists(home) else CLOCK
 
 
 def _demo_database() -> Database:

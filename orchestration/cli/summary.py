@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rich.markup import escape
 from rich.table import Table
@@ -10,8 +12,16 @@ from rich.table import Table
 from orchestration.cli.console import STATE_STYLE, out, table
 from orchestration.job import RunReport
 from orchestration.status import status
+from warehouse.settings import TIMEZONE
 
-COUNTS = ("read", "inserted", "updated", "unchanged", "deleted", "quarantined")
+COUNTS = {
+    "read": "read",
+    "inserted": "new",
+    "updated": "changed",
+    "unchanged": "same",
+    "deleted": "gone",
+    "quarantined": "rejected",
+}
 OUTCOME = {
     "released": "[green]Released[/]",
     "unchanged": "[green]Nothing changed[/]: the current release stands",
@@ -34,16 +44,21 @@ def print_summary(report: RunReport) -> None:
 
 
 def systems_table(state: dict[str, Any]) -> Table:
-    """Every source table with its state and the counts of its last batch."""
-    rows = [
-        [f"{system}.{name}", entry["state"], *(entry[count] for count in COUNTS), (entry["as_of"] or "–")[:16]]
-        for system, tables in state["systems"].items()
-        for name, entry in tables.items()
-    ]
-    result = table("Pulled", ["table", "state", *COUNTS, "as of"], rows, numeric=COUNTS)
-    for index, row in enumerate(rows):
-        result.rows[index].style = "" if row[1] == "admitted" else STATE_STYLE[row[1]]
+    """Every source table with its state and the counts of its last batch, system by system."""
+    columns = ["table", "state", *COUNTS.values(), "as of"]
+    result = table("Pulled", columns, [], numeric=tuple(COUNTS.values()))
+    result.columns[0].no_wrap = True
+    for system, tables in state["systems"].items():
+        result.add_row(f"[bold]{system}[/]")
+        for name, entry in tables.items():
+            counts = [f"{entry[count]:,}" if entry[count] else "·" for count in COUNTS]
+            style = "" if entry["state"] == "admitted" else STATE_STYLE[entry["state"]]
+            result.add_row(f"  {name}", entry["state"], *counts, _local_day(entry["as_of"]), style=style)
     return result
+
+
+def _local_day(moment: str | None) -> str:
+    return "–" if moment is None else f"{datetime.fromisoformat(moment).astimezone(ZoneInfo(TIMEZONE)):%Y-%m-%d}"
 
 
 def print_rest(state: dict[str, Any]) -> None:
