@@ -20,6 +20,7 @@ import polars as pl
 import psycopg
 from psycopg import conninfo as pgconninfo
 from psycopg import sql
+from python_calamine import CalamineWorkbook
 from sqlalchemy import create_engine, text
 
 from demo import home as places
@@ -197,7 +198,10 @@ def _marked(row: Row, column: str) -> Row:
 def _shifted(row: Row, column: str, hours: int) -> Row:
     if not row.get(column):
         return row
-    moved = dt.datetime.fromisoformat(str(row[column])) + dt.timedelta(hours=hours)
+    try:
+        moved = dt.datetime.fromisoformat(str(row[column])) + dt.timedelta(hours=hours)
+    except ValueError:
+        return row  # a row that breaks its contract: the 31st of June stays what it is
     return {**row, column: moved.isoformat(sep="T" if "T" in str(row[column]) else " ")}
 
 
@@ -224,8 +228,14 @@ def _read(path: Path) -> list[Row]:
         return list(csv.DictReader(io.StringIO(path.read_bytes().decode("gb18030"), newline="")))
     if path.suffix == ".jsonl":
         return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    frame = pl.read_excel(path, engine="calamine", infer_schema_length=None)
-    return frame.to_dicts()
+    head, *rows = CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python()
+    return [{str(name): _cell(value) for name, value in zip(head, row, strict=True)} for row in rows]
+
+
+def _cell(value: Any) -> str | None:
+    if value == "":
+        return None
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _written(rows: list[Row], table: str, target: Path) -> bytes:
