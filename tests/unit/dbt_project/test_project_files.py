@@ -1,0 +1,164 @@
+"""What must hold in the files of the dbt project, readable without a database."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from connectors.contract import load_contracts
+from warehouse.paths import DBT_PROJECT_DIR
+
+# Everything that answers differently tomorrow, or from one session or row order to the next.
+CLOCKS = re.compile(
+    r"\b(now|current_date|current_timestamp|current_time|localtime|localtimestamp|clock_timestamp"
+    r"|statement_timestamp|transaction_timestamp|timeofday|random|gen_random_uuid|run_started_at|invocation_id)\b"
+    r"|'(today|now|yesterday|tomorrow)'"
+)
+UNORDERED = re.compile(r"\b(array_agg|string_agg|any_value|json_agg|jsonb_agg)\s*\((?![^;]*?\border\s+by\b)", re.I)
+BILINGUAL = re.compile(r"[\u4e00-\u9fff].* / \S")
+PUBLIC = ("subjects/_subjects.yml", "scoring/_scoring.yml")
+
+
+def sql_files() -> list[Path]:
+    folders = ("models", "macros", "tests")
+    return sorted(path for folder in folders for path in (DBT_PROJECT_DIR / folder).rglob("*.sql"))
+
+
+def code_of(path: Path) -> str:
+    """The file without comments."""
+    text = re.sub(r"\{#.*?#\}", "", path.read_text(encoding="utf-8"), flags=re.S)
+    return re.sub(r"--[^\n]*", "", text)
+
+
+def seed(name: str) -> list[dict[str, str]]:
+    with (DBT_PROJECT_DIR / "seeds" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def public_models() -> list[dict[str, Any]]:
+    return [
+        model
+        for file in PUBLIC
+        for model in yaml.safe_load((DBT_PROJECT_DIR / "models" / file).read_text(encoding="utf-8"))["models"]
+    ]
+
+
+@pytest.mark.parametrize("path", sql_files(), ids=lambda path: path.stem)
+def test_no_model_asks_the_clock_or_the_dice(path: Path) -> None:
+    assert CLOCKS.findall(code_of(path).lower()) == []
+
+
+@pytest.mark.parametrize("planted", ["select now()", "where d <= current_date", "date 'today'", "order by random()"])
+def test_a_planted_clock_is_seen(planted: str) -> None:
+    assert CLOCKS.search(planted)
+
+
+@pytest.mark.parametrize("path", sql_files(), ids=lambda path: path.stem)
+def test_what_depends_on_order_says_its_order(path: Path) -> None:
+    code = code_of(path).replace("golden_order", "order by")
+    assert UNORDERED.findall(code) == []
+    # `limit` and `distinct on` pick by position.
+    for match in re.finditer(r"\bdistinct on\b|\blimit\s+\d", code, re.I):
+        assert re.search(r"order\s+by", code[match.start() - 400 if match.start() > 400 else 0 :], re.I)
+
+
+def test_every_source_table_is_staged_with_every_column() -> None:
+    staged: dict[tuple[str, str], str] = {}
+    for path in (DBT_PROJECT_DIR / "models" / "staging").rglob("stg_*.sql"):
+        code = path.read_text(encoding="utf-8")
+        match = re.search(r"source\('raw_(\w+)', '(\w+)'\)", code)
+        assert match, f"{path.name} reads no source"
+        assert len(re.findall(r"\{\{ (source|ref)\(", code)) == 1, f"{path.name} reads more than its source"
+        assert "_deleted_at is null" in code, f"{path.name} keeps deleted rows"
+        staged[match[1], match[2]] = code
+    for system in load_contracts().values():
+        for table in system.tables:
+            code = staged.pop((system.system, table.name))
+            missing = [c.name for c in table.columns if not re.search(rf"\b{c.name}\b", code)]
+            assert missing == [], f"{table.qualified_name} is not staged in full"
+    assert staged == {}
+
+
+@pytest.mark.parametrize("model", public_models(), ids=lambda model: model["name"])
+def test_public_models_are_described_in_both_languages_as_the_catalogue_does(model: dict[str, Any]) -> None:
+    labels = {(row["kind"], row["code"]): f"{row['zh']} / {row['en']}" for row in seed("seed_labels")}
+    assert model["description"].startswith(labels["table", model["name"]])
+    assert [c["type"] for c in model["constraints"]] == ["primary_key"]
+    for column in model["columns"]:
+        assert BILINGUAL.search(column["description"]), column["name"]
+        assert column["description"].startswith(labels["column", f"{model['name']}.{column['name']}"])
+        assert "data_type" in column
+
+
+def test_labels_are_complete_and_said_once() -> None:
+    rows = seed("seed_labels")
+    assert all(row["zh"] and row["en"] for row in rows)
+    assert len({(row["kind"], row["code"]) for row in rows}) == len(rows)
+
+
+def test_labels_name_what_the_contracts_and_seeds_hold() -> None:
+    labelled = {(row["kind"], row["code"]) for row in seed("seed_labels")}
+    contracts = load_contracts().values()
+    assert {("system", s.system) for s in contracts} <= labelled
+    assert {("source_table", f"{s.system}.{t.name}") for s in contracts for t in s.tables} <= labelled
+    kinds = {
+        "benefit_kind": ("civil_affairs", "benefits", "kind"),
+        "enterprise_kind": ("market_supervision", "enterprises", "kind"),
+        "enterprise_status": ("market_supervision", "enterprises", "status"),
+        "licence_kind": ("market_supervision", "licences", "kind"),
+        "double": ("market_supervision", "lifecycle_notices", "double"),
+        "channel": ("urban_management", "cases", "channel"),
+        "loop_level": ("urban_management", "cases", "loop_level"),
+        "satisfaction": ("urban_management", "cases", "satisfaction"),
+        "verify_result": ("urban_management", "cases", "verify_result"),
+    }
+    for kind, (system, table, column) in kinds.items():
+        columns = {c.name: c for c in load_contracts()[system].table(table).columns}
+        codes = columns[column].enum
+        assert codes, f"{table}.{column} has no list of values"
+        assert {(kind, code) for code in codes} <= labelled
+    timeline = (DBT_PROJECT_DIR / "models/subjects/timeline.sql").read_text(encoding="utf-8")
+    events = set(re.findall(r"^    \('(\w+)', 'stg_", timeline, re.M))
+    assert len(events) > 10
+    assert {("event_kind", event) for event in events} <= labelled
+
+
+def test_indicators_seed_models_and_reference_agree() -> None:
+    rows = seed("seed_indicators")
+    codes = {row["indicator_code"] for row in rows}
+    folder = DBT_PROJECT_DIR / "models" / "scoring" / "indicators"
+    listed = re.findall(r"'(\w+_rate)'", (DBT_PROJECT_DIR / "macros" / "indicators.sql").read_text(encoding="utf-8"))
+    assert codes == {path.stem.removeprefix("ind_") for path in folder.glob("ind_*.sql")} == set(listed)
+    tables = {f"{s.system}.{t.name}" for s in load_contracts().values() for t in s.tables}
+    reference = (DBT_PROJECT_DIR.parent / "docs" / "reference" / "indicators.md").read_text(encoding="utf-8")
+    for row in rows:
+        assert set(row["source_tables"].split(",")) <= tables
+        for said in ("indicator_code", "name_zh", "name_en", "formula_zh", "formula_en", "target"):
+            assert row[said] in reference, (
+                f"docs/reference/indicators.md does not say {said} of {row['indicator_code']}"
+            )
+
+
+def test_survivorship_ranks_every_attribute_over_known_tables() -> None:
+    tables = {f"{s.system}.{t.name}" for s in load_contracts().values() for t in s.tables}
+    rows = seed("seed_survivorship")
+    assert {row["source"] for row in rows} <= tables
+    for kind, model in (("resident", "residents"), ("enterprise", "enterprises")):
+        code = (DBT_PROJECT_DIR / f"models/subjects/{model}.sql").read_text(encoding="utf-8")
+        listed = re.search(r"set attributes = \[(.*?)\]", code, re.S)
+        assert listed
+        ranked = {row["attribute"] for row in rows if row["subject_kind"] == kind}
+        assert ranked == set(re.findall(r"'(\w+)'", listed[1]))
+
+
+def test_the_map_has_36_towns_each_on_its_own_tile() -> None:
+    rows = seed("seed_towns")
+    assert len({row["town_code"] for row in rows}) == len(rows) == 36
+    assert len({(row["tile_x"], row["tile_y"]) for row in rows}) == 36
+    assert sum(row["kind"] == "street" for row in rows) == 12
+    assert all(re.fullmatch(r"310115\d{3}", row["town_code"]) for row in rows)
