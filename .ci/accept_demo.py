@@ -58,7 +58,7 @@ def main() -> None:
     after = cityhub("status", "--json")
     check_status(after)
     assert after["release"]["id"] > state["release"]["id"]
-    print(json.dumps({"first": first["seconds"], "unchanged": second["seconds"], "next_day": third["seconds"]}, indent=2))
+    print(json.dumps({"first": first["seconds"], "same": second["seconds"], "next_day": third["seconds"]}, indent=2))
 
 
 main()

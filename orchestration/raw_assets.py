@@ -69,14 +69,22 @@ def pull(context: dg.AssetExecutionContext, contract: SystemContract, table: Tab
     """Land one table; a transient failure asks Dagster for another try while tries are left."""
     database = hub_database()
     start_run(database, context.run_id)
+    tries_left = context.retry_number < MAX_RETRIES
     try:
         result = land_table(
-            database, hub_settings(), contract, table, run_id=context.run_id, gate=admission_gate(), full=False
+            database,
+            hub_settings(),
+            contract,
+            table,
+            run_id=context.run_id,
+            gate=admission_gate(),
+            raise_transient=tries_left,
         )
     except TransientError as error:
-        if context.retry_number < MAX_RETRIES:
+        if tries_left:
             raise dg.RetryRequested(MAX_RETRIES, seconds_to_wait=2**context.retry_number) from error
-        raise
+        # Only another loader of the same table gets here: two runs at once.
+        raise dg.Failure(str(error), allow_retries=False) from None
     label = f"{contract.system}.{table.name}"
     reporter().step("pull", label)
     if result.state != "admitted":

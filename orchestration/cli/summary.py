@@ -45,15 +45,20 @@ def print_summary(report: RunReport) -> None:
 
 def systems_table(state: dict[str, Any]) -> Table:
     """Every source table with its state and the counts of its last batch, system by system."""
-    columns = ["table", "state", *COUNTS.values(), "as of"]
+    # 80 columns hold the counts; the date needs a few more.
+    dated = out.width >= 92
+    columns = ["table", "state", *COUNTS.values(), *(["as of"] if dated else [])]
     result = table("Pulled", columns, [], numeric=tuple(COUNTS.values()))
-    result.columns[0].no_wrap = True
+    for column in result.columns:
+        column.no_wrap = True
     for system, tables in state["systems"].items():
         result.add_row(f"[bold]{system}[/]")
         for name, entry in tables.items():
             counts = [f"{entry[count]:,}" if entry[count] else "·" for count in COUNTS]
             style = "" if entry["state"] == "admitted" else STATE_STYLE[entry["state"]]
-            result.add_row(f"  {name}", entry["state"], *counts, _local_day(entry["as_of"]), style=style)
+            result.add_row(
+                f"  {name}", entry["state"], *counts, *([_local_day(entry["as_of"])] if dated else []), style=style
+            )
     return result
 
 
