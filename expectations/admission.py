@@ -7,7 +7,7 @@ would be merged: a fault in the checks themselves stops here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from typing import Protocol
 
@@ -62,8 +62,14 @@ class Batch(Protocol):
     def warnings(self) -> Mapping[str, int]: ...
 
 
-def make_gate(db: Database, settings: Settings) -> Callable[[Batch], GateResult]:
-    """The gate as the landing calls it; its GX context is made with the first batch and kept for the next ones."""
+class Gate(Protocol):
+    """The gate as the landing calls it."""
+
+    def __call__(self, request: Batch) -> GateResult: ...
+
+
+def make_gate(db: Database, settings: Settings) -> Gate:
+    """The admission gate; its GX context is made with the first batch and kept for the next ones."""
     runner = Runner(db, settings)
 
     def gate(request: Batch) -> GateResult:
