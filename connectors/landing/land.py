@@ -22,6 +22,7 @@ import psycopg
 from connectors.contract import SystemContract, TableContract
 from connectors.contract.ddl import quote, quote_qualified
 from connectors.landing import ledger
+from connectors.landing.ahead import read_ahead
 from connectors.landing.ensure import ensure_tables
 from connectors.landing.merge import Plan, make_plan, merge
 from connectors.landing.model import AdmissionGate, GateRequest, GateResult, LandingResult
@@ -135,7 +136,7 @@ class _Landing:
         transport = open_transport(self.settings, self.contract)
         with closing(transport):
             pull = transport.pull(self.table, cursor)
-            for frame in pull.batches:
+            for frame in read_ahead(pull.batches):
                 stage.add(frame)
         return pull
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -124,10 +125,11 @@ def as_text(value: Any) -> str | None:
 
 def text_column(name: str, values: Sequence[Any]) -> pl.Series:
     """A column of values as received, as text."""
-    if all(value is None or type(value) is str for value in values):
-        texts: Sequence[str | None] = values
-    else:
-        texts = [as_text(value) for value in values]
+    kinds = set(map(type, values)) - {type(None)}
+    if kinds == {int}:
+        with suppress(OverflowError, TypeError):
+            return pl.Series(name, values, dtype=pl.Int64).cast(pl.String)
+    texts = values if kinds <= {str} else [as_text(value) for value in values]
     try:
         return pl.Series(name, texts, dtype=pl.String)
     except UnicodeEncodeError:
@@ -142,5 +144,5 @@ def _without_surrogates(text: str | None) -> str | None:
 def positions(template: dict[str, object], counter: str, numbers: Iterable[int]) -> pl.Series:
     """The `_position` column: `template` as JSON with `counter` counting, e.g. `{"file": "a.csv", "line": 7}`."""
     head = json.dumps(template, ensure_ascii=False)[:-1] + (", " if template else "")
-    prefix = f'{head}"{counter}": '
-    return pl.Series(POSITION, [f"{prefix}{number}}}" for number in numbers], dtype=pl.String)
+    count = pl.Series(list(numbers), dtype=pl.Int64).cast(pl.String)
+    return pl.select(pl.lit(f'{head}"{counter}": ') + count + pl.lit("}")).to_series().alias(POSITION)

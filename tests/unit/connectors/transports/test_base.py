@@ -52,3 +52,8 @@ def test_pull_starts_an_overlap_before_the_cursor(contract: Any) -> None:
     assert str(since(table, "2026-06-30T08:00:00+08:00")) == "2026-06-29 08:00:00+08:00"
     assert str(since(table, "2026-06-30")) == "2026-06-29 00:00:00+08:00"
     assert since(table, None) is None
+
+
+def test_whole_numbers_of_any_length_are_exact() -> None:
+    assert text_column("x", [1, None, 2**70]).to_list() == ["1", None, "1180591620717411303424"]
+    assert text_column("x", [1, None, True]).to_list() == ["1", None, "true"]
