@@ -12,7 +12,6 @@ from psycopg import sql
 
 import demo as city
 from demo.home import CLOCK, describe
-from demo.systems.civil_affairs import DATABASE as CIVIL_AFFAIRS_DATABASE
 from orchestration import hub
 from orchestration.cli.console import Display, err, out, print_json, table
 from orchestration.cli.run import AsJson, BusinessDate, DagsterPort, PagesPort, execute, finish
@@ -151,10 +150,11 @@ def throw_away() -> None:
         return
     database = _demo_database()
     assert database.embedded_admin is not None
+    civil_database = describe(home)["civil_database"]
     database.dispose()
     with psycopg.connect(database.embedded_admin, autocommit=True) as connection:
-        for name in (EMBEDDED_DATABASE, CIVIL_AFFAIRS_DATABASE):
+        for name in (EMBEDDED_DATABASE, civil_database):
             connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
     hub.hub_database.cache_clear()
-    for directory in ("demo", "dagster", "logs"):
+    for directory in ("demo", "dagster", "logs", "dbt"):
         shutil.rmtree(home / directory, ignore_errors=True)

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from connectors.landing.quarantine import list_rejected
 from orchestration import hub
 from orchestration.cli.console import out, print_json, table
 from orchestration.cli.run import AsJson
@@ -22,6 +21,9 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List rejected rows with their reasons and where they came from."""
+    # The landing brings Polars (0.3 s), which the other commands should not pay.
+    from connectors.landing.quarantine import list_rejected
+
     rows = list_rejected(hub.hub_database(), system=system, table=table_name, limit=limit)
     if as_json:
         print_json(rows)
