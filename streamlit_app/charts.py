@@ -1,6 +1,6 @@
 """The two charts that need a chart library: the tile map of the towns and the trend of one town.
 
-A month without a judged value breaks the line; what kind of silence it was stands in the tooltip of a grey band.
+A month without a judged value breaks the line; what kind of silence it was stands in the tooltip of a grey bar.
 """
 
 from __future__ import annotations
@@ -86,9 +86,8 @@ def trend(t: Texts, months: Sequence[dict[str, Any]], target: float | None, *, i
         alt.Tooltip("receipt:N", title=t("towns.receipt")),
     ]
     base = alt.Chart(data).encode(x=x, tooltip=tips)
-    silent = base.transform_filter("datum.line === null && datum.dot === null").mark_rect(
-        color=theme.TINTS["too_early"]
-    )
+    silent = base.transform_filter("datum.line === null && datum.dot === null").mark_rect(color="#B9C4CE")
+    silent = silent.encode(y=alt.value(alt.ExprRef("height - 5")), y2=alt.value(alt.ExprRef("height")))
     line = base.mark_line(color=theme.PRIMARY, strokeWidth=2, invalid="break-paths-show-domains").encode(y=y)
     point = (
         base.transform_filter("datum.line !== null")

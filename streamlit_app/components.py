@@ -20,8 +20,9 @@ EMPTY = Markup("")
 
 
 def show(*parts: Markup) -> None:
-    """Put HTML on the page."""
-    st.html(join(parts))
+    """Put HTML on the page; nothing is put there for nothing."""
+    if parts:
+        st.html(join(parts))
 
 
 def join(parts: Iterable[Content]) -> Markup:

@@ -284,27 +284,31 @@ def timeline(release: Release, kind: str, subject_id: str, *, limit: int) -> lis
     )
 
 
-def subject_records(release: Release, kind: str, subject_id: str) -> list[Row]:
-    """The source records that were joined into a subject."""
+def subject_records(release: Release, kind: str, subject_id: str, *, limit: int, offset: int) -> list[Row]:
+    """The source records that were joined into a subject, page by page."""
     return released(
         release,
-        "select system, table_name, record_key, role, method, is_certified from shared.subject_records"
-        " where subject_kind = :kind and subject_id = :id order by system, table_name, record_key limit 500",
+        "select system, table_name, record_key, role, method, is_certified, count(*) over () as total"
+        " from shared.subject_records where subject_kind = :kind and subject_id = :id"
+        " order by system, table_name, record_key, role limit :limit offset :offset",
         kind=kind,
         id=subject_id,
+        limit=limit,
+        offset=offset,
     )
 
 
-def subject_cases(release: Release, kind: str, subject_id: str, *, limit: int) -> list[Row]:
-    """Cases that a subject reported (resident) or is party to (enterprise), newest first."""
+def subject_cases(release: Release, kind: str, subject_id: str, *, limit: int, offset: int) -> list[Row]:
+    """Cases that a subject reported (resident) or is party to (enterprise), newest first, page by page."""
     column = "reporter_resident_id" if kind == "resident" else "party_enterprise_id"
     return released(
         release,
         "select case_no, scenario_code, channel, site_name, town_code, found_at, effective_due_at, closed_at, status,"
         f" is_overdue, count(*) over () as total from shared.cases where {column} = :id"
-        " order by found_at desc nulls last, case_no limit :limit",
+        " order by found_at desc nulls last, case_no limit :limit offset :offset",
         id=subject_id,
         limit=limit,
+        offset=offset,
     )
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import streamlit as st
 from markupsafe import Markup
 
+from streamlit_app import formats
 from streamlit_app.components import Content, box, element, facts, notice, show
 from streamlit_app.data import Release, current_release
 from streamlit_app.i18n import Language, Texts, language_of
@@ -65,6 +66,23 @@ def page_head(title: str, *notes: Content) -> None:
 def subject_address(t: Texts, kind: str, subject_id: str) -> str:
     """The address of a subject's page; it holds the hub's own id and no personal value."""
     return "subject?" + urlencode({"kind": kind, "id": subject_id, "lang": t.language})
+
+
+def page_offset(key: str, size: int) -> int:
+    """How many rows lie before the page chosen in the pager `key`, which stands below the table it turns."""
+    return (int(st.session_state.get(key, 1)) - 1) * size
+
+
+def pager(t: Texts, key: str, size: int, shown: int, total: int) -> None:
+    """Which rows are shown of how many, and the number of the page where there are several."""
+    offset = page_offset(key, size)
+    if not total:
+        return
+    left, right = st.columns([4, 1], vertical_alignment="center")
+    with left:
+        show(box("footnote", t("table.shown", first=offset + 1, last=offset + shown, total=formats.number(total))))
+    if total > size:
+        right.number_input(t("table.page"), 1, -(-total // size), step=1, key=key, label_visibility="collapsed")
 
 
 def problem(t: Texts, error: CityhubError) -> None:

@@ -28,7 +28,7 @@ from streamlit_app.components import (
 from streamlit_app.data import Row
 from streamlit_app.shell import Page, begin, page_head
 from streamlit_app.sparkline import Frame, sparkline
-from streamlit_app.status import STATUSES, known, line_value, printed_value, worst_state
+from streamlit_app.status import JUDGED, STATUSES, known, line_value, printed_value, worst_state
 
 MONTHS_SHOWN = 24
 HERO_FRAME = Frame(width=560, height=72, line="#FFFFFF", target="#8FB0CC")
@@ -136,8 +136,12 @@ def _index_note(page: Page, rows: Sequence[Row]) -> str:
     ]
     before = rows[-2] if len(rows) > 1 else None
     if before and line_value(before["status"], before["index_value"]) is not None and now["index_value"] is not None:
-        change = formats.change(now["index_value"] - before["index_value"])
-        parts.append(t("overview.index_change", change=change))
+        if before["weight_available_share"] == now["weight_available_share"]:
+            change = formats.change(now["index_value"] - before["index_value"])
+            parts.append(t("overview.index_change", change=change))
+        else:
+            # An indicator that came or went moves the index without anything having changed in the city.
+            parts.append(t("overview.index_not_comparable"))
     return t("format.stop").join(parts)
 
 
@@ -255,8 +259,9 @@ def _fraction(page: Page, row: Row) -> str:
     t = page.t
     if not row["denominator"]:
         return t("overview.no_denominator")
+    is_final = row["status"] in JUDGED or row["status"] == "too_few"
     text = t(
-        "overview.fraction",
+        "overview.fraction" if is_final else "overview.fraction_so_far",
         numerator=formats.quantity(row["numerator"]),
         denominator=formats.quantity(row["denominator"]),
     )

@@ -28,12 +28,13 @@ from streamlit_app.components import (
     tag,
 )
 from streamlit_app.data import Row
-from streamlit_app.shell import RUN_COMMAND, Page, begin, page_head
+from streamlit_app.shell import RUN_COMMAND, Page, begin, page_head, page_offset, pager
 from streamlit_app.status import TABLE_STATES, worst_state
 
 SECTIONS = ("systems", "checks", "quarantine", "batches", "releases")
 CHECK_FILTERS = ("trouble", "all")
 BATCHES_PER_PAGE = 25
+BATCHES_PAGER = "quality_batches"
 CHECKS_SHOWN = 300
 RELEASES_SHOWN = 30
 COUNTS = ("read", "inserted", "updated", "unchanged", "deleted", "quarantined")
@@ -235,7 +236,7 @@ def _quarantine(page: Page) -> None:
         [
             t.code("system", row["system"]),
             t.code("source_table", f"{row['system']}.{row['table_name']}"),
-            element("span", "mono", row["rule"] or formats.NONE),
+            t.code("rule", row["rule"] or formats.NONE),
             t.code("severity", row["severity"]),
             t.code("row_status", row["status"]),
             formats.number(row["rows"]),
@@ -251,8 +252,7 @@ def _quarantine(page: Page) -> None:
 def _batches(page: Page) -> None:
     t = page.t
     show(heading(t("quality.batches"), t("quality.batches_note")))
-    number = int(st.number_input(t("towns.page"), min_value=1, value=1, step=1, key="quality_batch_page"))
-    rows = data.batches(BATCHES_PER_PAGE, (number - 1) * BATCHES_PER_PAGE)
+    rows = data.batches(BATCHES_PER_PAGE, page_offset(BATCHES_PAGER, BATCHES_PER_PAGE))
     columns = [
         Column(t("quality.batch"), is_number=True),
         Column(t("quality.table")),
@@ -277,10 +277,7 @@ def _batches(page: Page) -> None:
         for row in rows
     ]
     show(table(columns, body, t("quality.no_batches")))
-    if rows:
-        first = (number - 1) * BATCHES_PER_PAGE + 1
-        total = formats.number(rows[0]["total"])
-        show(box("footnote", t("towns.shown", first=first, last=first + len(rows) - 1, total=total)))
+    pager(t, BATCHES_PAGER, BATCHES_PER_PAGE, len(rows), rows[0]["total"] if rows else 0)
 
 
 def _releases(page: Page) -> None:

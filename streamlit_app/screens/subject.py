@@ -31,14 +31,16 @@ from streamlit_app.components import (
     tag,
 )
 from streamlit_app.data import Row
-from streamlit_app.shell import Page, begin, page_head, subject_address
+from streamlit_app.shell import Page, begin, page_head, page_offset, pager, subject_address
 
 KINDS: tuple[SubjectKind, ...] = ("resident", "enterprise")
 MATCHES = "subject_matches"
 # Characters that a button's label would read as formatting; masked names are full of stars.
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!~|<>$:&])")
-EVENTS_SHOWN = 60
-CASES_SHOWN = 50
+EVENTS_AT_FIRST = 20
+EVENTS_MORE = 100
+CASES_PER_PAGE = 10
+RECORDS_PER_PAGE = 12
 # Attributes in reading order; those with a `<name>_source` column say which system they came from.
 RESIDENT_FACTS = (
     "citizen_no",
@@ -292,8 +294,10 @@ def _relations(page: Page, kind: str, subject_id: str) -> None:
 
 def _cases(page: Page, kind: str, subject_id: str) -> None:
     t = page.t
-    rows = data.subject_cases(page.release, kind, subject_id, limit=CASES_SHOWN)
     show(heading(t("subject.cases"), t(f"subject.cases_{kind}")))
+    key = f"subject_cases_{subject_id}"
+    offset = page_offset(key, CASES_PER_PAGE)
+    rows = data.subject_cases(page.release, kind, subject_id, limit=CASES_PER_PAGE, offset=offset)
     columns = [
         Column(t("case.case")),
         Column(t("case.found_at")),
@@ -306,12 +310,17 @@ def _cases(page: Page, kind: str, subject_id: str) -> None:
         case = join([t.code("scenario", row["scenario_code"]), span("fact-source", row["case_no"])])
         body.append([case, formats.moment(row["found_at"]), state])
     show(table(columns, body, t("subject.no_cases")))
+    pager(t, key, CASES_PER_PAGE, len(rows), rows[0]["total"] if rows else 0)
 
 
 def _timeline(page: Page, kind: str, subject_id: str) -> None:
     t = page.t
-    rows = data.timeline(page.release, kind, subject_id, limit=EVENTS_SHOWN)
-    show(heading(t("subject.timeline"), t("subject.timeline_note", n=EVENTS_SHOWN)))
+    key = f"subject_events_{subject_id}"
+    most = int(st.session_state.get(key, EVENTS_AT_FIRST))
+    # One row more than shown tells whether there are earlier ones.
+    found = data.timeline(page.release, kind, subject_id, limit=most + 1)
+    rows = found[:most]
+    show(heading(t("subject.timeline"), t("subject.timeline_note")))
     if not rows:
         show(box("table-empty", t("subject.no_events")))
         return
@@ -325,11 +334,19 @@ def _timeline(page: Page, kind: str, subject_id: str) -> None:
         for row in rows
     ]
     show(box("panel", box("timeline", *events)))
+    if len(found) > most:
+        st.button(t("subject.more_events"), on_click=_remember, args=(key, most + EVENTS_MORE), width="stretch")
+
+
+def _remember(key: str, value: int) -> None:
+    st.session_state[key] = value
 
 
 def _records(page: Page, kind: str, subject_id: str) -> None:
     t = page.t
-    rows = data.subject_records(page.release, kind, subject_id)
+    key = f"subject_records_{subject_id}"
+    offset = page_offset(key, RECORDS_PER_PAGE)
+    rows = data.subject_records(page.release, kind, subject_id, limit=RECORDS_PER_PAGE, offset=offset)
     show(heading(t("subject.records"), t("subject.records_note")))
     columns = [
         Column(t("subject.system")),
@@ -349,6 +366,7 @@ def _records(page: Page, kind: str, subject_id: str) -> None:
         for row in rows
     ]
     show(table(columns, body, t("subject.no_records")))
+    pager(t, key, RECORDS_PER_PAGE, len(rows), rows[0]["total"] if rows else 0)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ from streamlit_app.components import (
 )
 from streamlit_app.data import Row
 from streamlit_app.screens.overview import closed_month
-from streamlit_app.shell import Page, begin, page_head, subject_address
-from streamlit_app.status import STATUSES, known, line_value, printed_value
+from streamlit_app.shell import Page, begin, page_head, page_offset, pager, subject_address
+from streamlit_app.status import JUDGED, STATUSES, known, line_value, printed_value
 from streamlit_app.theme import TINTS
 
 INDEX = "index"
@@ -91,10 +91,19 @@ def _choose(page: Page, towns: dict[str, Row], months: Sequence[str]) -> Choice:
         format_func=lambda period: formats.month(t, period),
         key="towns_month",
     )
+    if "towns_town" not in st.session_state:
+        st.session_state["towns_town"] = _first_judged(page, month, list(towns))
     town = third.selectbox(
         t("towns.town"), list(towns), format_func=lambda code: t.pick(towns[code], "name"), key="towns_town"
     )
     return Choice(measures.get(measure), month, town)
+
+
+def _first_judged(page: Page, month: str, codes: list[str]) -> str:
+    """The first town with an index in the month, so that the page does not open on one without a figure."""
+    cards = data.scorecards(page.release, "town")
+    judged = {row["dimension_code"] for row in cards if row["period"] == month and row["status"] in JUDGED}
+    return next((code for code in codes if code in judged), codes[0])
 
 
 def _values(page: Page, choice: Choice, towns: dict[str, Row]) -> dict[str, Row]:
@@ -125,7 +134,8 @@ def _receipt(page: Page, choice: Choice, row: Row | None) -> str:
     if row is None:
         return formats.NONE
     if choice.measure is None:
-        return t("towns.index_receipt", available=row["available_count"], all=row["indicator_count"])
+        weight = formats.share(row["weight_available_share"], 0)
+        return t("towns.index_receipt", available=row["available_count"], all=row["indicator_count"], share=weight)
     if not row["denominator"]:
         return t("overview.no_denominator")
     return f"{formats.quantity(row['numerator'])} / {formats.quantity(row['denominator'])}"
@@ -271,8 +281,7 @@ def _bar(row: Row, *, is_index: bool) -> Markup:
 def _cases(page: Page, choice: Choice, towns: dict[str, Row]) -> None:
     t = page.t
     show(heading(t("towns.cases", town=t.pick(towns[choice.town], "name")), t("towns.cases_note")))
-    left, right = st.columns([5, 1], vertical_alignment="bottom")
-    status = left.segmented_control(
+    status = st.segmented_control(
         t("towns.case_filter"),
         CASE_FILTERS,
         default=CASE_FILTERS[0],
@@ -281,8 +290,8 @@ def _cases(page: Page, choice: Choice, towns: dict[str, Row]) -> None:
         label_visibility="collapsed",
     )
     wanted = None if status in (None, "all") else status
-    number = right.number_input(t("towns.page"), min_value=1, value=1, step=1, key=f"cases_{choice.town}_{wanted}")
-    offset = (int(number) - 1) * CASES_PER_PAGE
+    key = f"cases_{choice.town}_{wanted}"
+    offset = page_offset(key, CASES_PER_PAGE)
     rows = data.town_cases(page.release, choice.town, wanted, limit=CASES_PER_PAGE, offset=offset)
     columns = [
         Column(t("case.case")),
@@ -295,9 +304,7 @@ def _cases(page: Page, choice: Choice, towns: dict[str, Row]) -> None:
         Column(t("case.status")),
     ]
     show(table(columns, [_case(page, row) for row in rows], t("towns.no_cases")))
-    if rows:
-        total = rows[0]["total"]
-        show(box("footnote", t("towns.shown", first=offset + 1, last=offset + len(rows), total=formats.number(total))))
+    pager(t, key, CASES_PER_PAGE, len(rows), rows[0]["total"] if rows else 0)
 
 
 def _case(page: Page, row: Row) -> list[Content]:

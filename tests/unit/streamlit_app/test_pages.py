@@ -85,6 +85,16 @@ def test_overview_shows_the_closed_month_with_its_receipt(released: Database) ->
     assert "已扣留" in text
 
 
+def test_nothing_to_warn_of_is_no_warning(released: Database) -> None:
+    assert "部分来源系统的数据没有更新" in words_of(open_page("overview"))
+    with released.psycopg("owner") as connection:
+        connection.execute("update ops.source_states set state = 'admitted'")
+    data.st.cache_data.clear()
+    text = words_of(open_page("overview"))
+    assert "部分来源系统的数据没有更新" not in text
+    assert "六项指标" in text
+
+
 def test_a_stale_indicator_is_a_word_and_not_a_number(released: Database) -> None:
     with released.psycopg("owner") as connection:
         connection.execute(
@@ -122,9 +132,9 @@ def test_towns_follow_the_chosen_measure_month_and_town(released: Database) -> N
 
 def test_cases_are_paged(released: Database) -> None:
     app = open_page("towns")
-    assert "第 1–20 件，共 25 件" in words_of(app)
+    assert "第 1–20 条，共 25 条" in words_of(app)
     app.number_input[0].set_value(2).run()
-    assert "第 21–25 件，共 25 件" in words_of(app)
+    assert "第 21–25 条，共 25 条" in words_of(app)
 
 
 @pytest.mark.parametrize(
