@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from sharing.tables import RELEASED_TABLES
-from warehouse.errors import PermanentError
+from warehouse.errors import PermanentError, TransientError
 
 
 def test_only_differences_are_written(marts: Any) -> None:
@@ -132,6 +132,22 @@ def test_a_refused_table_keeps_the_release_and_tells_no_value(marts: Any) -> Non
     with pytest.raises(PermanentError, match=r"subjects\.timeline"):
         marts.publish()
     assert snapshot(marts) == before
+
+
+def test_a_reader_who_holds_a_changing_view_delays_the_release_and_is_not_cut_off(
+    marts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sharing.release.LOCK_TIMEOUT", "100ms")
+    marts.publish()
+    before = snapshot(marts)
+    marts.masks = {"residents": {"name": "name"}}
+    with marts.database.psycopg("reader") as reader:
+        held = reader.execute("select count(*) from shared.residents").fetchall()
+        with pytest.raises(TransientError, match=r"shared\.\*"):
+            marts.publish()
+        assert reader.execute("select count(*) from shared.residents").fetchall() == held
+    assert snapshot(marts) == before
+    assert marts.publish().changed
 
 
 def test_a_reader_sees_whole_releases_while_others_are_published(marts: Any) -> None:
