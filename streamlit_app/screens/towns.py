@@ -238,12 +238,13 @@ def _ranking(page: Page, choice: Choice, towns: dict[str, Row], values: dict[str
     show(heading(t("towns.ranking"), t("towns.ranking_index_note") if is_index else t("towns.ranking_note")))
     is_down = choice.measure is not None and choice.measure["direction"] == "down"
 
-    def order(row: Row) -> tuple[bool, float, float]:
-        value = printed_value(row["status"], row["value"])
-        rank = row.get("rank")
+    def order(row: Row) -> tuple[int, float, float]:
+        """Judged towns first, then those with too few cases, then those without a value."""
+        value, rank = printed_value(row["status"], row["value"]), row.get("rank")
         if value is None:
-            return (True, 0.0, 0.0)
-        return (False, float("inf") if rank is None else rank, value if is_down else -value)
+            return (2, 0.0, 0.0)
+        group = 0 if row["status"] in JUDGED else 1
+        return (group, float("inf") if rank is None else rank, value if is_down else -value)
 
     columns = [
         *([Column(t("towns.rank"), is_number=True)] if is_index else []),
@@ -310,13 +311,13 @@ def _cases(page: Page, choice: Choice, towns: dict[str, Row]) -> None:
 def _case(page: Page, row: Row) -> list[Content]:
     t = page.t
     site: Content = row["site_name"] or formats.NONE
-    if row["party_enterprise_id"]:
+    if row["party_enterprise_id"] and row["site_name"]:
         site = link(subject_address(t, "enterprise", row["party_enterprise_id"]), site)
     late = span("chip chip-poor", t("case.overdue")) if row["is_overdue"] else EMPTY
     return [
         join([t.code("scenario", row["scenario_code"]), span("fact-source", row["case_no"])]),
         t.code("channel", row["channel"]),
-        site,
+        box("wrap", site),
         formats.moment(row["found_at"]),
         formats.moment(row["effective_due_at"]),
         formats.moment(row["closed_at"]),

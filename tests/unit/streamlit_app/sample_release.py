@@ -74,14 +74,11 @@ def publish_sample(database: Database) -> None:
 
 
 def _insert(connection: psycopg.Connection, table: str, columns: str, rows: Sequence[Sequence[Any]]) -> None:
-    names = columns.split()
-    statement = sql.SQL("insert into {} ({}) values ({})").format(
-        sql.SQL(table),
-        sql.SQL(", ").join(map(sql.Identifier, names)),
-        sql.SQL(", ").join([sql.Placeholder()] * len(names)),
-    )
-    with connection.cursor() as cursor:
-        cursor.executemany(statement, rows)
+    names = sql.SQL(", ").join(map(sql.Identifier, columns.split()))
+    statement = sql.SQL("copy {} ({}) from stdin").format(sql.SQL(table), names)
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
 
 
 def months() -> list[str]:
