@@ -82,16 +82,13 @@ class SqlTransport:
             extra = require_columns(table, list(types), self._place(table))
             if extra:
                 pull.warnings.append(extra_columns_note(extra))
-            result = connection.execution_options(yield_per=CHUNK_ROWS).execute(
-                _query(table, types, start, self._dialect)
-            )
+            query = _query(table, types, start, self._dialect)
             numbers = count(1)
-            for rows in result.partitions():
-                columns = [
-                    text_column(name, values)
-                    for name, values in zip(table.column_names, zip(*rows, strict=True), strict=True)
-                ]
-                yield pl.DataFrame([*columns, positions({}, "row", islice(numbers, len(rows)))])
+            with connection.execution_options(yield_per=CHUNK_ROWS).execute(query) as result:
+                for rows in result.partitions():
+                    values = zip(table.column_names, zip(*rows, strict=True), strict=True)
+                    columns = [text_column(name, column) for name, column in values]
+                    yield pl.DataFrame([*columns, positions({}, "row", islice(numbers, len(rows)))])
 
     @property
     def _dialect(self) -> str:
