@@ -17,11 +17,19 @@ PERSONS = [
     ("care_homes.staff", "_person", "staff", None),
 ]
 ENTERPRISES = [
-    ("market_supervision.enterprises", "_firm", "register", None),
-    ("urban_management.sites", "_manager", "property", "property_uscc"),
+    ("market_supervision.enterprises", "_firm", "registered", None),
+    ("urban_management.sites", "_manager", "property_company", "property_uscc"),
     ("urban_management.cases", "_party", "party", "party_name"),
-    ("care_homes.institutions", "_firm", "operator", None),
+    ("care_homes.institutions", "_firm", "care_home_operator", None),
 ]
+# A market fact speaks of a firm by itself only where no register row carries its code.
+FACTS = {
+    "licences": "licence_holder",
+    "inspections": "inspected",
+    "penalties": "penalised",
+    "special_equipment": "equipment_user",
+    "lifecycle_notices": "notified",
+}
 
 
 def persons(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
@@ -31,7 +39,14 @@ def persons(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
 
 def enterprises(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     """One row per record that speaks of an enterprise: system, table, key, role, true_id."""
-    return _records(tables, ENTERPRISES)
+    return pl.concat([_records(tables, ENTERPRISES), _stray_facts(tables)])
+
+
+def _stray_facts(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    known = tables["market_supervision.enterprises"]["uscc"].to_list()
+    stray = {f"market_supervision.{name}": tables[f"market_supervision.{name}"] for name in FACTS}
+    stray = {name: rows.filter(~pl.col("uscc").is_in(known)) for name, rows in stray.items()}
+    return _records(stray, [(f"market_supervision.{name}", "_firm", role, None) for name, role in FACTS.items()])
 
 
 def _records(tables: Mapping[str, pl.DataFrame], sources: list[tuple[str, str, str, str | None]]) -> pl.DataFrame:

@@ -27,6 +27,7 @@ from warehouse.errors import PermanentError, TransientError
 from warehouse.paths import PROJECT_ROOT
 
 KEY_ID = "cityhub-demo"
+URBAN_VARIABLE = "CITYHUB_DEMO_URBAN_URL"
 
 
 def build(
@@ -88,8 +89,11 @@ def admin_login(home: Path, admin_dsn: str | None = None) -> str:
 
 
 def urban_address(home: Path, urban_url: str | None = None) -> str:
-    """The given address of urban management, or the one kept without its password."""
-    return urban_url or places.describe(home)["urban_url"] or sqlite_url(home)
+    """The given address of urban management, or the one built with; its password comes from the environment."""
+    kept = places.describe(home)["urban_url"]
+    if kept is None:
+        return urban_url or sqlite_url(home)
+    return urban_url or os.environ.get(URBAN_VARIABLE) or str(kept)
 
 
 @contextmanager
