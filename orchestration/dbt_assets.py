@@ -22,6 +22,7 @@ from orchestration.ledger import (
     finish_run,
     record_inputs,
     released_fingerprint,
+    run_lock,
     run_row,
     start_run,
 )
@@ -62,19 +63,20 @@ def build_dbt_assets() -> list[dg.AssetsDefinition]:
     @dbt_assets(manifest=manifest, select=RECORDS, name="records", dagster_dbt_translator=translator)
     def records(context: dg.AssetExecutionContext, dbt: DbtCliResource, hub: HubConfig) -> Iterator[Any]:
         database = hub_database()
-        start_run(database, context.run_id)
+        run_lock.take(database, wait=True)
+        start_run(database, context.run.run_id)
         business_date = date.fromisoformat(hub.business_date) if hub.business_date else default_business_date()
         inputs = fingerprint(database, business_date)
-        record_inputs(database, context.run_id, business_date, inputs)
+        record_inputs(database, context.run.run_id, business_date, inputs)
         if inputs == released_fingerprint(database):
             context.log.info("Nothing that the tables depend on has changed since the current release.")
-            finish_run(database, context.run_id, "unchanged")
+            finish_run(database, context.run.run_id, "unchanged")
             return
         yield from _build(context, dbt, business_date, "records")
 
     @dbt_assets(manifest=manifest, exclude=RECORDS, name="subjects", dagster_dbt_translator=translator)
     def subjects(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
-        business_date = run_row(hub_database(), context.run_id)["business_date"]
+        business_date = run_row(hub_database(), context.run.run_id)["business_date"]
         yield from _build(context, dbt, business_date, "subjects")
 
     return [records, subjects]
@@ -90,10 +92,10 @@ def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource, business_date
         reporter().step(stage, "")
         yield event
     reporter().end(stage)
-    failed = record_results(database, context.run_id, invocation.get_artifact("run_results.json"))
+    failed = record_results(database, context.run.run_id, invocation.get_artifact("run_results.json"))
     keep_partial_parse(invocation.target_path)
     if failed or not invocation.is_successful():
-        finish_run(database, context.run_id, "refused")
+        finish_run(database, context.run.run_id, "refused")
         raise dg.Failure(
             f"dbt refuses {', '.join(failed) or 'to build'}: nothing is released. "
             "`cityhub status` lists failed checks; the run's log has dbt's own words.",

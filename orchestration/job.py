@@ -9,15 +9,21 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import orchestration.hub as hub
 from orchestration.dbt_manifest import begin_parse
-from orchestration.ledger import finish_run, run_row
+from orchestration.ledger import finish_run, run_lock, run_row
 from orchestration.progress import reporter
+from warehouse.database import Database
+from warehouse.errors import ConfigurationError, ContractError, PermanentError, TransientError
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 Outcome = Literal["released", "unchanged", "refused", "failed"]
 
+KNOWN_ERRORS = {kind.__name__ for kind in (ConfigurationError, ContractError, PermanentError, TransientError)}
 DAGSTER_YAML = "telemetry:\n  enabled: false\n"
 
 
@@ -61,6 +67,14 @@ def run_job(business_date: date | None = None, job: str = "daily") -> RunReport:
     settings = hub.hub_settings()
     dagster_home(settings.home)
     database = hub.hub_database()
+    run_lock.take(database, wait=False)
+    try:
+        return _execute(database, settings.home, business_date, job)
+    finally:
+        run_lock.let_go()
+
+
+def _execute(database: Database, home: Path, business_date: date | None, job: str) -> RunReport:
     begin_parse(business_date or hub.default_business_date())
     reporter().begin("load", 0)
     # Imported here: Dagster takes 3 s, which the other commands should not pay.
@@ -73,7 +87,7 @@ def run_job(business_date: date | None = None, job: str = "daily") -> RunReport:
         "resources": {"hub": {"config": {"business_date": business_date.isoformat() if business_date else ""}}},
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
     }
-    with dg.DagsterInstance.get() as instance, _output_to(settings.home / "logs" / "run.log"):
+    with dg.DagsterInstance.get() as instance, _output_to(home / "logs" / "run.log"):
         resolved = defs.resolve_job_def(job)
         reporter().begin("pull", sum(len(contract.tables) for contract in hub.hub_contracts().values()))
         result = resolved.execute_in_process(instance=instance, run_config=config, raise_on_error=False)
@@ -93,12 +107,20 @@ def _output_to(log: Path) -> Iterator[None]:
         yield
 
 
-def _reason(result: object) -> str:
-    for event in result.all_events:  # type: ignore[attr-defined]
-        if event.is_step_failure:
-            failure = event.step_failure_data
-            description = failure.user_failure_data.description if failure.user_failure_data else None
-            return str(description or f"step {event.step_key}: {failure.error_display_string.splitlines()[0]}")
+def _reason(result: dg.ExecuteInProcessResult) -> str:
+    """Why the first failed step failed. An error nobody foresaw is named by its type alone: its text may hold rows."""
+    for event in result.all_events:
+        if not event.is_step_failure:
+            continue
+        failure = event.step_failure_data
+        if failure.user_failure_data is not None and failure.user_failure_data.description:
+            return failure.user_failure_data.description
+        cause = failure.error.cause if failure.error is not None else None
+        if cause is None:
+            return f"step {event.step_key} failed"
+        if cause.cls_name in KNOWN_ERRORS:
+            return cause.message.partition(": ")[2].strip()
+        return f"step {event.step_key} failed with {cause.cls_name}; the run in Dagster has the details"
     return ""
 
 

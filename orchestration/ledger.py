@@ -15,11 +15,67 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from warehouse.database import Database
+from warehouse.errors import TransientError
 from warehouse.paths import DBT_PROJECT_DIR, PROJECT_ROOT
 from warehouse.settings import TIMEZONE
 
 _CODE = ("models", "macros", "seeds", "tests", "dbt_project.yml")
+
+
+class RunLock:
+    """One run at a time may build and release: between the gate and the publishing nobody else rebuilds the tables.
+
+    Held on a connection of its own until it is let go or the process ends, however it ends.
+    """
+
+    _key = 724_310_119
+
+    def __init__(self) -> None:
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def take(self, database: Database, *, wait: bool) -> None:
+        """Take the lock, or keep it when this process has it.
+
+        Raises:
+            TransientError: another run has it, and `wait` is False.
+        """
+        if self._connection is not None:
+            return
+        connection = database.psycopg("pipeline", autocommit=True)
+        connection.execute("select set_config('application_name', 'cityhub run', false)")
+        if wait:
+            connection.execute("select pg_advisory_lock(%s)", [self._key])
+        else:
+            row = connection.execute("select pg_try_advisory_lock(%s)", [self._key]).fetchone()
+            if row is None or not row[0]:
+                connection.close()
+                raise TransientError(
+                    "Another run is under way.",
+                    where=_holder(database),
+                    expected="one run at a time",
+                    do="wait until it has ended (`cityhub status`, or the runs in Dagster), then run again",
+                )
+        self._connection = connection
+
+    def let_go(self) -> None:
+        """Give the lock back."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+run_lock = RunLock()
+
+
+def _holder(database: Database) -> str:
+    with database.psycopg("pipeline") as connection:
+        row = connection.execute(
+            "select run_id, started_at from ops.runs where state = 'running' order by started_at desc limit 1"
+        ).fetchone()
+    return "the warehouse" if row is None else f"run {row[0]}, started {row[1]:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def start_run(database: Database, run_id: str) -> None:

@@ -21,6 +21,7 @@ GATE = "admission_gate"
 # Three tries in all, 1 s and 2 s apart: a restart of the other side is over by then; a longer outage waits for the
 # next schedule, with the table marked stale.
 MAX_RETRIES = 2
+RETRY_SECONDS = 1
 
 
 @lru_cache(maxsize=1)
@@ -68,7 +69,7 @@ def build_raw_asset(contract: SystemContract, table: TableContract) -> dg.Assets
 def pull(context: dg.AssetExecutionContext, contract: SystemContract, table: TableContract) -> LandingResult:
     """Land one table; a transient failure asks Dagster for another try while tries are left."""
     database = hub_database()
-    start_run(database, context.run_id)
+    start_run(database, context.run.run_id)
     tries_left = context.retry_number < MAX_RETRIES
     try:
         result = land_table(
@@ -76,13 +77,13 @@ def pull(context: dg.AssetExecutionContext, contract: SystemContract, table: Tab
             hub_settings(),
             contract,
             table,
-            run_id=context.run_id,
+            run_id=context.run.run_id,
             gate=admission_gate(),
             raise_transient=tries_left,
         )
     except TransientError as error:
         if tries_left:
-            raise dg.RetryRequested(MAX_RETRIES, seconds_to_wait=2**context.retry_number) from error
+            raise dg.RetryRequested(MAX_RETRIES, seconds_to_wait=RETRY_SECONDS * 2**context.retry_number) from error
         # Only another loader of the same table gets here: two runs at once.
         raise dg.Failure(str(error), allow_retries=False) from None
     label = f"{contract.system}.{table.name}"

@@ -29,7 +29,7 @@ GATE = "release_gate"
 def current_links(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
     """Link the records of this run to subjects."""
     reporter().begin("identity", 1)
-    results = resolve(hub_database(), run_id=context.run_id)
+    results = resolve(hub_database(), run_id=context.run.run_id)
     reporter().step("identity", "")
     reporter().end("identity")
     metadata: dict[str, dg.MetadataValue] = {}
@@ -56,9 +56,9 @@ def build_release_asset(released: list[dg.AssetKey]) -> dg.AssetsDefinition:
     )
     def current_release(context: dg.AssetExecutionContext) -> Iterator[Any]:
         database = hub_database()
-        run = run_row(database, context.run_id)
+        run = run_row(database, context.run.run_id)
         reporter().begin("release", 2)
-        gate = run_release_gate(database, run_id=context.run_id, business_date=run["business_date"])
+        gate = run_release_gate(database, run_id=context.run.run_id, business_date=run["business_date"])
         reporter().step("release", "gate")
         yield dg.AssetCheckResult(
             check_name=GATE,
@@ -67,7 +67,7 @@ def build_release_asset(released: list[dg.AssetKey]) -> dg.AssetsDefinition:
             metadata={"failed": dg.MetadataValue.json(list(gate.failed)), "warned": list(gate.warned)},
         )
         if not gate.passed:
-            finish_run(database, context.run_id, "refused")
+            finish_run(database, context.run.run_id, "refused")
             raise dg.Failure(
                 f"The release gate refuses {', '.join(gate.failed)}: readers keep the previous release. "
                 "`cityhub status` lists failed checks.",
@@ -75,16 +75,16 @@ def build_release_asset(released: list[dg.AssetKey]) -> dg.AssetsDefinition:
             )
         result = publish_release(
             database,
-            run_id=context.run_id,
+            run_id=context.run.run_id,
             business_date=run["business_date"],
             fingerprint=run["fingerprint"],
             systems=system_states(database),
-            checks=check_counts(database, context.run_id),
+            checks=check_counts(database, context.run.run_id),
             masks=masks_from_manifest(manifest_path()),
         )
         reporter().step("release", "published")
         reporter().end("release")
-        finish_run(database, context.run_id, "released" if result.changed else "unchanged")
+        finish_run(database, context.run.run_id, "released" if result.changed else "unchanged")
         yield dg.MaterializeResult(
             metadata={"release_id": result.release_id, "tables": dg.MetadataValue.json(dict(result.tables))}
         )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from connectors.contract import SystemContract
-from connectors.transports import open_transport
 from orchestration import hub
 from orchestration.cli.console import err, out, print_error, print_json, table
 from orchestration.cli.run import AsJson
 from warehouse.errors import CityhubError, ConfigurationError
+
+if TYPE_CHECKING:
+    from connectors.transports import Transport
 
 app = typer.Typer(no_args_is_help=True, help="The source systems: where they are, whether they answer.")
 
@@ -57,8 +59,15 @@ def check(
         raise typer.Exit(1)
 
 
+def _transport(contract: SystemContract) -> Transport:
+    # Transports bring Polars (0.3 s), which the other commands should not pay.
+    from connectors.transports import open_transport
+
+    return open_transport(hub.hub_settings(), contract)
+
+
 def _describe(contract: SystemContract) -> dict[str, Any]:
-    transport = open_transport(hub.hub_settings(), contract)
+    transport = _transport(contract)
     try:
         return {
             "system": contract.system,
@@ -75,7 +84,7 @@ def _describe(contract: SystemContract) -> dict[str, Any]:
 def _check(contract: SystemContract) -> dict[str, Any]:
     address, error = "", None
     try:
-        transport = open_transport(hub.hub_settings(), contract)
+        transport = _transport(contract)
         try:
             address = transport.address
             transport.check()
