@@ -100,10 +100,11 @@ def _choose(page: Page, towns: dict[str, Row], months: Sequence[str]) -> Choice:
 
 
 def _first_judged(page: Page, month: str, codes: list[str]) -> str:
-    """The first town with an index in the month, so that the page does not open on one without a figure."""
-    cards = data.scorecards(page.release, "town")
-    judged = {row["dimension_code"] for row in cards if row["period"] == month and row["status"] in JUDGED}
-    return next((code for code in codes if code in judged), codes[0])
+    """The best-founded town of the month, so that the page does not open on one without a figure."""
+    cards = [row for row in data.scorecards(page.release, "town") if row["period"] == month]
+    judged = [row for row in cards if row["status"] in JUDGED and row["dimension_code"] in codes]
+    judged.sort(key=lambda row: (-row["weight_available_share"], row["dimension_code"]))
+    return str(judged[0]["dimension_code"]) if judged else codes[0]
 
 
 def _values(page: Page, choice: Choice, towns: dict[str, Row]) -> dict[str, Row]:

@@ -10,6 +10,7 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def admit(table: Mapping[str, Any], frame: pd.DataFrame) -> Admitted:
     refused = [_key_text(frame.iloc[i], key) for i, fits in enumerate(good) if not fits]
     rows = pd.DataFrame([values for values, fits in zip(typed, good, strict=True) if fits], columns=list(columns))
     rows = rows.astype(object).where(rows.notna(), None)
-    options = {item["property"]: item["value"] for item in table["customProperties"]}
+    options = _options(table)
     # Equal rows: the first stays; an event sent twice is one event and no fault.
     repeated = rows.duplicated(keep="first")
     if options["loadMode"] != "append":
@@ -79,6 +80,19 @@ def admit(table: Mapping[str, Any], frame: pd.DataFrame) -> Admitted:
     return Admitted(rows[~ambiguous].reset_index(drop=True), refused)
 
 
+def load_options(system: str, table: str) -> dict[str, Any]:
+    """A table's custom properties (load mode, cursor, overlap) and its key."""
+    declared = _table(system, table)
+    key = [column for column in declared["properties"] if column.get("primaryKey")]
+    key.sort(key=lambda column: int(column["primaryKeyPosition"]))
+    return {**_options(declared), "key": [column["name"] for column in key]}
+
+
+def _options(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {item["property"]: item["value"] for item in table["customProperties"]}
+
+
+@lru_cache
 def _table(system: str, name: str) -> dict[str, Any]:
     document = yaml.safe_load((Path(CONTRACTS_DIR) / f"{system}.yaml").read_text("utf-8"))
     found: dict[str, Any] = next(table for table in document["schema"] if table["name"] == name)

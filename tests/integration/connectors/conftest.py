@@ -10,11 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import stamina
 import yaml
-from psycopg import sql
 
 from connectors.contract import SystemContract, TableContract, load_contract
 from connectors.landing import GateRequest, GateResult, LandingResult, land_table
@@ -194,12 +192,3 @@ def _quick_retries() -> Iterator[None]:
     """Retries happen as in earnest, without their pauses."""
     with stamina.set_testing(True, attempts=3):
         yield
-
-
-@pytest.fixture
-def database(database: Database) -> Database:
-    """The throw-away database with the pipeline's right to create raw schemas: a template's copy does not carry it."""
-    with psycopg.connect(database.conninfo) as connection:
-        name = sql.Identifier(connection.info.dbname)
-        connection.execute(sql.SQL("grant create on database {} to cityhub_pipeline").format(name))
-    return database
