@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Outcome = Literal["released", "unchanged", "refused", "failed"]
 
 KNOWN_ERRORS = {kind.__name__ for kind in (ConfigurationError, ContractError, PermanentError, TransientError)}
-DAGSTER_YAML = "telemetry:\n  enabled: false\n"
+DAGSTER_YAML = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
 
 
 @dataclass(frozen=True)

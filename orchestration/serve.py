@@ -61,7 +61,9 @@ def serve(pages_port: int, dagster_port: int, *, out: Console, err: Console) -> 
                     "-m", "orchestration.definitions", "--log-level", "warning"],
     }  # fmt: skip
     children: dict[str, subprocess.Popen[bytes]] = {}
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Also where a shell started this in the background, with Ctrl-C switched off.
+    for interrupt in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(interrupt, signal.default_int_handler)
     try:
         for name, command in commands.items():
             with (logs / f"{name}.log").open("wb") as log:

