@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
-from orchestration.dbt_manifest import keep_partial_parse, manifest_path, variables
+from orchestration.dbt_manifest import business_date_variable, keep_partial_parse, manifest_path
 from orchestration.hub import default_business_date, hub_database
 from orchestration.ledger import (
     fingerprint,
@@ -30,7 +30,7 @@ from orchestration.progress import reporter
 from warehouse.database import Database
 
 RECORDS = "tag:phase_records"
-_STATUS = {"pass": "passed", "success": "passed", "warn": "warned"}
+_STATUS = {"pass": "passed", "success": "passed", "no-op": "passed", "warn": "warned"}
 
 
 class HubConfig(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -85,7 +85,8 @@ def build_dbt_assets() -> list[dg.AssetsDefinition]:
 def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource, business_date: date, stage: str) -> Iterator[Any]:
     database = hub_database()
     os.environ.update(database.dbt_env())
-    arguments = ["build", "--exclude-resource-type", "unit_test", "--vars", variables(business_date)]
+    os.environ.update(business_date_variable(business_date))
+    arguments = ["build", "--exclude-resource-type", "unit_test"]
     reporter().begin(stage, len(context.selected_output_names) + len(context.selected_asset_check_keys))
     invocation = dbt.cli(arguments, context=context, raise_on_error=False)
     for event in invocation.stream():

@@ -82,7 +82,9 @@ def _execute(database: Database, home: Path, business_date: date | None, job: st
 
     from orchestration.definitions import defs
 
-    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    # Under the name of its core too: building an instance sets the level of the first anew.
+    for name in ("dagster", "dagster._core"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     config = {
         "resources": {"hub": {"config": {"business_date": business_date.isoformat() if business_date else ""}}},
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},

@@ -21,7 +21,7 @@ CLOCKS = re.compile(
 )
 UNORDERED = re.compile(r"\b(array_agg|string_agg|any_value|json_agg|jsonb_agg)\s*\((?![^;]*?\border\s+by\b)", re.I)
 BILINGUAL = re.compile(r"[\u4e00-\u9fff].* / \S")
-PUBLIC = ("subjects/_subjects.yml", "scoring/_scoring.yml")
+PUBLIC = ("subjects", "scoring")
 
 
 def sql_files() -> list[Path]:
@@ -43,9 +43,17 @@ def seed(name: str) -> list[dict[str, str]]:
 def public_models() -> list[dict[str, Any]]:
     return [
         model
-        for file in PUBLIC
-        for model in yaml.safe_load((DBT_PROJECT_DIR / "models" / file).read_text(encoding="utf-8"))["models"]
+        for layer in PUBLIC
+        for path in sorted((DBT_PROJECT_DIR / "models" / layer).glob("*.yml"))
+        for model in yaml.safe_load(path.read_text(encoding="utf-8"))["models"]
     ]
+
+
+def test_every_model_has_its_yaml_beside_it() -> None:
+    for path in (DBT_PROJECT_DIR / "models").rglob("*.sql"):
+        [model] = yaml.safe_load(path.with_suffix(".yml").read_text(encoding="utf-8"))["models"]
+        assert model["name"] == path.stem
+        assert BILINGUAL.search(model["description"]), path.stem
 
 
 @pytest.mark.parametrize("path", sql_files(), ids=lambda path: path.stem)

@@ -11,9 +11,9 @@ from warehouse.paths import DBT_PROJECT_DIR
 
 def test_every_released_table_has_a_suite_over_columns_that_dbt_builds() -> None:
     assert set(SUITES) == {table.built for table in RELEASED_TABLES}
-    for schema, file in (("subjects", "_subjects.yml"), ("scoring", "_scoring.yml")):
-        models = yaml.safe_load((DBT_PROJECT_DIR / "models" / schema / file).read_text(encoding="utf-8"))["models"]
-        for model in models:
+    for schema in ("subjects", "scoring"):
+        for path in (DBT_PROJECT_DIR / "models" / schema).glob("*.yml"):
+            [model] = yaml.safe_load(path.read_text(encoding="utf-8"))["models"]
             columns = {column["name"] for column in model["columns"]}
             suite = SUITES[f"{schema}.{model['name']}"]
             assert len({check.name for check in suite}) == len(suite)
