@@ -1,6 +1,6 @@
 """A hub as its user has it: the console script in a process of its own, and what it left in the warehouse.
 
-Nothing here calls the hub's code; Postgres is read as any client would read it.
+Nothing here calls the hub's code but to keep its embedded server up; Postgres is read as any client would read it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import pandas as pd
 import psycopg
 from psycopg import conninfo as pgconninfo
 from psycopg import sql
+
+from warehouse.server import start
 
 COMMAND = Path(sys.executable).with_name("cityhub")
 LONGEST_SECONDS = 300
@@ -65,6 +67,8 @@ class Hub:
     def ran(self, *arguments: str) -> Ran:
         """A command that runs the road with `--json`, and the state it left."""
         done = self.command(*arguments)
+        # Joined from here on: the commands that follow find the server up.
+        start(self.home)
         try:
             report = json.loads(done.stdout)
         except ValueError:
