@@ -21,7 +21,7 @@ import psycopg
 from psycopg import conninfo as pgconninfo
 from psycopg import sql
 from python_calamine import CalamineWorkbook
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from demo import home as places
 from demo.city import load
@@ -177,11 +177,9 @@ def _sql(home: Path, system: str, statement: str) -> Any:
             answer = connection.execute(sql.SQL(statement))
             row = answer.fetchone() if answer.description else None
             return None if row is None else row[0]
-    engine = create_engine(urban_address(home))
-    with engine.begin() as connection:
+    with urban_management.opened(urban_address(home)) as connection:
         result = connection.execute(text(statement))
         found = result.fetchone() if result.returns_rows else None
-    engine.dispose()
     return None if found is None else found[0]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import uuid
@@ -17,7 +18,24 @@ from warehouse.database import Database, create_database, prepare
 from warehouse.server import start
 from warehouse.settings import get_settings
 
+E2E = Path(__file__).parent / "e2e"
 TEST_TOKEN_KEY = "a key for tests, long enough"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The end-to-end tests share one hub, so one worker takes them all, and takes them first: they last longest."""
+    for item in items:
+        if E2E in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("e2e"))
+    items.sort(key=lambda item: E2E not in item.path.parents)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """CI installs everything the tests use, so there a skipped test is a failed one."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") == "true" and reporter is not None and reporter.stats.get("skipped"):
+        reporter.write_line("CI allows no skipped test.", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(autouse=True)

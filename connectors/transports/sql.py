@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -41,9 +42,12 @@ from warehouse.settings import mask_url
 
 CONNECT_SECONDS = 10
 # What a server answers that no second try changes: wrong login, unknown database, no rights, no such object.
-# By SQLSTATE where the driver has it, by MySQL's own numbers otherwise.
+# By SQLSTATE where the driver has it, by MySQL's and MariaDB's own numbers otherwise; for the latter half of these
+# (host not allowed, way of login unknown, password expired, account locked) the server has no SQLSTATE but HY000.
 PERMANENT_SQLSTATES = ("28", "3D", "42")
-PERMANENT_MYSQL = frozenset({1044, 1045, 1049, 1142, 1143, 1146, 1698})
+PERMANENT_MYSQL = frozenset({1044, 1045, 1049, 1142, 1143, 1146, 1698, 1130, 1251, 2059, 1820, 1862, 3118, 4151})
+# Times of type TIMESTAMP come in the session's zone, which the server chooses unless told.
+MYSQL_SESSION = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", "SET SESSION time_zone = '+00:00'"
 # A refused connection carries no SQLSTATE in libpq: its English text is all there is.
 PERMANENT_TEXTS = ("authentication failed", "no password supplied", "does not exist", "pg_hba.conf", "not a database")
 
@@ -127,13 +131,8 @@ class SqlTransport:
             if self._dialect in ("postgresql", "mysql", "mariadb") and "connect_timeout" not in self._url.query:
                 options["connect_args"] = {"connect_timeout": CONNECT_SECONDS}
             self._engine = sa.create_engine(self._url, **options)
-            read_only = {
-                "sqlite": "PRAGMA query_only = 1",
-                "mysql": "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
-                "mariadb": "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
-            }.get(self._dialect)
-            if read_only is not None:
-                _on_connect(self._engine, read_only)
+            session = {"sqlite": ("PRAGMA query_only = 1",), "mysql": MYSQL_SESSION, "mariadb": MYSQL_SESSION}
+            _on_connect(self._engine, session.get(self._dialect, ()))
         return self._engine
 
     def _require_file(self) -> None:
@@ -168,10 +167,11 @@ def _names(table: TableContract) -> tuple[str | None, str]:
     return schema or None, name
 
 
-def _on_connect(engine: sa.Engine, statement: str) -> None:
+def _on_connect(engine: sa.Engine, statements: tuple[str, ...]) -> None:
     def run(connection: Any, record: Any) -> None:
         cursor = connection.cursor()
-        cursor.execute(statement)
+        for statement in statements:
+            cursor.execute(statement)
         cursor.close()
 
     event.listen(engine, "connect", run)
@@ -181,14 +181,25 @@ def _query(table: TableContract, types: dict[str, Any], start: datetime | None, 
     schema, name = _names(table)
     # Columns without a type: values come as the driver gives them, SQLAlchemy converts nothing.
     columns: list[sa.ColumnClause[Any]] = [sa.column(column) for column in table.column_names]
-    query = sa.select(*columns).select_from(sa.table(name, *columns, schema=schema))
+    shown = [_plain(column, types[column.name]) for column in columns]
+    source = sa.table(name, *columns, schema=schema)
+    query = sa.select(*shown).select_from(source)
     if table.cursor is None:
         return query
-    cursor: sa.ColumnClause[Any] = sa.column(table.cursor)
+    cursor = source.c[table.cursor]
     if start is not None:
         # A row without a cursor value would never be seen again: it comes every time and meets its checks.
         query = query.where(sa.or_(cursor >= _bound(table, types[table.cursor], start, dialect), cursor.is_(None)))
     return query.order_by(cursor)
+
+
+def _plain(column: sa.ColumnClause[Any], kind: Any) -> sa.ColumnElement[Any]:
+    """The column, or what makes two types of MySQL and MariaDB readable: instants without a zone, bits as bytes."""
+    if isinstance(kind, mysql.TIMESTAMP):
+        return sa.func.concat(column, "+00:00").label(column.name)
+    if isinstance(kind, mysql.BIT):
+        return (column + 0).label(column.name)
+    return column
 
 
 def _bound(table: TableContract, kind: Any, start: datetime, dialect: str) -> Any:
@@ -199,6 +210,8 @@ def _bound(table: TableContract, kind: Any, start: datetime, dialect: str) -> An
         return local.date().isoformat() if is_date else local.isoformat(sep=" ", timespec="seconds")
     if isinstance(kind, sa.Date):
         return local.date()
+    if isinstance(kind, mysql.TIMESTAMP):
+        return start.astimezone(UTC).replace(tzinfo=None)
     return start if getattr(kind, "timezone", False) else local
 
 

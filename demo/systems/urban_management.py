@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, create_engine, text
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
 from demo.city.state import City
 from demo.city.tables import Table, tables_of
 from demo.systems.rows import SQL, as_text, changed
+from warehouse.errors import ConfigurationError, PermanentError, TransientError
+from warehouse.settings import mask_url
 
 SYSTEM = "urban_management"
 SQLITE_TYPES = {
@@ -28,34 +34,85 @@ MARIADB_TYPES = {
     "integer": "int",
     "flag": "tinyint",
 }
+DIALECTS = ("sqlite", "mysql", "mariadb")
+# MariaDB's numbers for a connection that did not come about or was lost; all others say that it would fail again.
+TRANSIENT = frozenset({1040, 1205, 1213, 1927, 2002, 2003, 2006, 2013})
 BATCH = 20_000
 
 
 def build(url: str, city: City) -> None:
     """Create the tables anew and load the city into them."""
-    engine = create_engine(url)
-    with engine.begin() as connection:
+    with opened(url) as connection:
         if connection.dialect.name == "sqlite":
             connection.execute(text("pragma synchronous = off"))
         for table in tables_of(SYSTEM):
             connection.execute(text(f"drop table if exists {table.name}"))
             connection.execute(text(_ddl(table, connection.dialect.name)))
             _insert(connection, table, city, None)
-    engine.dispose()
 
 
 def update(url: str, before: City, after: City) -> None:
     """Write the rows that changed between two days."""
-    engine = create_engine(url)
-    with engine.begin() as connection:
+    with opened(url) as connection:
         for table in tables_of(SYSTEM):
             _insert(connection, table, after, before)
-    engine.dispose()
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Connection]:
+    """A transaction in the database.
+
+    Raises:
+        ConfigurationError, TransientError, PermanentError: without password, statement or values.
+    """
+    engine = _engine(url)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except DBAPIError as error:
+        raise _explained(error, url) from None
+    finally:
+        engine.dispose()
 
 
 def masked(url: str) -> str:
     """The address without its password, as it is kept in city.json."""
     return make_url(url).set(password=None).render_as_string(hide_password=False)
+
+
+def _engine(url: str) -> Engine:
+    try:
+        if make_url(url).get_backend_name() in DIALECTS:
+            return create_engine(url)
+    except (ArgumentError, NoSuchModuleError, ImportError, ValueError):
+        pass
+    raise ConfigurationError(
+        "The address for the demo's urban management cannot be used.",
+        where=f"option --urban-url or CITYHUB_DEMO_URBAN_URL: {mask_url(url)}",
+        expected="a MariaDB address: mysql+pymysql://user:password@host:port/database",
+        do="correct the address, or leave it out to keep urban management in SQLite",
+    ) from None
+
+
+def _explained(error: DBAPIError, url: str) -> PermanentError | TransientError:
+    """What a driver's error means; its own text stays out, because it may quote rows or the login."""
+    arguments = error.orig.args if error.orig is not None else ()
+    number = arguments[0] if arguments and isinstance(arguments[0], int) else None
+    label = str(number) if number else type(error.orig).__name__
+    where = f"urban_management at {mask_url(url)}"
+    if isinstance(error, OperationalError) and (number is None or number in TRANSIENT):
+        return TransientError(
+            f"The database of the demo's urban management does not answer or broke off ({label}).",
+            where=where,
+            expected="a server that accepts connections",
+            do="check that it runs and that host and port are right; then repeat the command",
+        )
+    return PermanentError(
+        f"The database of the demo's urban management refuses ({label}).",
+        where=where,
+        expected="a login that may create, fill, alter and drop tables in the database, and the city's tables in it",
+        do="check user, password, database and rights in --urban-url or CITYHUB_DEMO_URBAN_URL",
+    )
 
 
 def _ddl(table: Table, dialect: str) -> str:
@@ -65,7 +122,8 @@ def _ddl(table: Table, dialect: str) -> str:
         for column, kind in table.columns.items()
     ]
     # SQLite keeps the rows in key order; MariaDB does so for every primary key.
-    tail = " without rowid" if dialect == "sqlite" else " character set utf8mb4"
+    # By code point, as everywhere else: its usual collations take 'a' and 'A' for one key.
+    tail = " without rowid" if dialect == "sqlite" else " character set utf8mb4 collate utf8mb4_bin"
     return f"create table {table.name} ({', '.join(columns)}, primary key ({', '.join(table.key)})){tail}"
 
 

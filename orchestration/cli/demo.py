@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from datetime import date
 from typing import Annotated
@@ -24,6 +25,7 @@ app = typer.Typer(
     help="Build a synthetic city with its four systems, run the whole road over it, and serve the result.",
     epilog="Examples: [bold]cityhub demo[/] · [bold]cityhub demo --no-serve --residents 2000 --json[/]",
 )
+URBAN_VARIABLE = "CITYHUB_DEMO_URBAN_URL"
 ADVANCE_EXAMPLE = "Example: [bold]cityhub demo advance --days 3 && cityhub run[/]"
 
 
@@ -39,7 +41,7 @@ def demo(
     urban_url: Annotated[
         str | None,
         typer.Option(
-            envvar="CITYHUB_DEMO_URBAN_URL",
+            envvar=URBAN_VARIABLE,
             show_default=False,
             help="Keep urban management in this database (mysql+pymysql://…) instead of SQLite.",
         ),
@@ -56,6 +58,9 @@ def demo(
         raise typer.BadParameter("--json goes with --no-serve", param_hint="--json")
     from orchestration.serve import require_ports, serve
 
+    if urban_url:
+        # The home keeps the address without its password: the run and what it starts find the whole one here.
+        os.environ[URBAN_VARIABLE] = urban_url
     if not no_serve:
         require_ports({"--pages-port": pages_port, "--dagster-port": dagster_port})
     with Display(quiet=as_json) as display:
@@ -134,6 +139,7 @@ def _ensure_city(database: Database, residents: int, seed: int, urban_url: str |
                 do=f"use --residents {there['residents']} --seed {there['seed']}, "
                 "or add --fresh to throw it away, or set CITYHUB_HOME to another directory",
             )
+        _require_same_store(there["urban_url"], urban_url)
         return
     # Polars and the city's modules cost 0.4 s, which the other commands should not pay.
     from demo.city.generation import generate
@@ -141,6 +147,21 @@ def _ensure_city(database: Database, residents: int, seed: int, urban_url: str |
 
     with display.stage("city"):
         build(home, generate(residents=residents, seed=seed), database.embedded_admin, urban_url)
+
+
+def _require_same_store(kept: str | None, urban_url: str | None) -> None:
+    """A city stays in the database it was built in: another address would be left unused without a word."""
+    if not urban_url:
+        return
+    from demo.systems.urban_management import masked
+
+    if masked(urban_url) != kept:
+        raise ConfigurationError(
+            "This home's city keeps urban management elsewhere.",
+            where=f"option --urban-url or {URBAN_VARIABLE}",
+            expected=f"the address it was built with: {kept}" if kept else "no address: it is in SQLite",
+            do="give that address, or none, or add --fresh to build the city anew",
+        )
 
 
 def throw_away() -> None:
