@@ -67,7 +67,10 @@ class SqlTransport:
     def check(self) -> None:
         with self._connection() as connection:
             for table in self.contract.tables:
-                require_columns(table, list(self._discover(connection, table)), self._place(table))
+                types = self._discover(connection, table)
+                require_columns(table, list(types), self._place(table))
+                # Columns can be seen that may not be read.
+                connection.execute(_query(table, types, None, self._dialect).where(sa.false()))
 
     def pull(self, table: TableContract, cursor: str | None) -> Pull:
         start = since(table, cursor)
@@ -104,7 +107,9 @@ class SqlTransport:
     def _discover(self, connection: sa.Connection, table: TableContract) -> dict[str, Any]:
         schema, name = _names(table)
         try:
-            columns = sa.inspect(connection).get_columns(name, schema=schema)
+            if connection.dialect.name in ("mysql", "mariadb"):
+                return _mysql_columns(connection, schema, name)
+            return {c["name"]: c["type"] for c in sa.inspect(connection).get_columns(name, schema=schema)}
         except NoSuchTableError:
             raise PermanentError(
                 "The source has no such table.",
@@ -112,7 +117,6 @@ class SqlTransport:
                 expected=f"the table {table.source_name} of the contract {self.contract.system} {table.version}",
                 do="check the address; ask the owner whether the table was renamed or our rights were withdrawn",
             ) from None
-        return {column["name"]: column["type"] for column in columns}
 
     @contextmanager
     def _connection(self) -> Iterator[sa.Connection]:
@@ -133,6 +137,7 @@ class SqlTransport:
             self._engine = sa.create_engine(self._url, **options)
             session = {"sqlite": ("PRAGMA query_only = 1",), "mysql": MYSQL_SESSION, "mariadb": MYSQL_SESSION}
             _on_connect(self._engine, session.get(self._dialect, ()))
+            event.listen(self._engine, "handle_error", _forget_the_rest)
         return self._engine
 
     def _require_file(self) -> None:
@@ -167,6 +172,21 @@ def _names(table: TableContract) -> tuple[str | None, str]:
     return schema or None, name
 
 
+def _mysql_columns(connection: sa.Connection, schema: str | None, name: str) -> dict[str, Any]:
+    """Columns by the catalogue: SQLAlchemy asks `show create table`, which a guest with a view alone may not."""
+    found = connection.execute(
+        sa.text(
+            "select column_name, data_type from information_schema.columns"
+            " where table_schema = coalesce(:schema, database()) and table_name = :name order by ordinal_position"
+        ),
+        {"schema": schema, "name": name},
+    ).all()
+    if not found:
+        raise NoSuchTableError(name)
+    kinds: dict[str, Any] = mysql.dialect().ischema_names
+    return {str(column): kinds.get(str(kind).lower(), sa.types.NullType)() for column, kind in found}
+
+
 def _on_connect(engine: sa.Engine, statements: tuple[str, ...]) -> None:
     def run(connection: Any, record: Any) -> None:
         cursor = connection.cursor()
@@ -175,6 +195,14 @@ def _on_connect(engine: sa.Engine, statements: tuple[str, ...]) -> None:
         cursor.close()
 
     event.listen(engine, "connect", run)
+
+
+def _forget_the_rest(error: sa.engine.ExceptionContext) -> None:
+    """Keep PyMySQL from reading on in a stream that broke: it would fail again, and SQLAlchemy log both errors."""
+    cursor = getattr(error.execution_context, "cursor", None)
+    stream: Any = getattr(cursor, "_result", None)
+    if getattr(stream, "unbuffered_active", False):
+        stream.unbuffered_active = False
 
 
 def _query(table: TableContract, types: dict[str, Any], start: datetime | None, dialect: str) -> sa.Select[Any]:
