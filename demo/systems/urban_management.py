@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, create_engine, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
 from demo.city.state import City
@@ -77,7 +77,16 @@ def opened(url: str) -> Iterator[Connection]:
 
 def masked(url: str) -> str:
     """The address without its password, as it is kept in city.json."""
-    return make_url(url).set(password=None).render_as_string(hide_password=False)
+    whole = make_url(url)
+    # `URL.set(password=None)` means "leave the password as it is".
+    return URL.create(
+        whole.drivername,
+        username=whole.username,
+        host=whole.host,
+        port=whole.port,
+        database=whole.database,
+        query={name: value for name, value in whole.query.items() if not name.startswith("passw")},
+    ).render_as_string(hide_password=False)
 
 
 def _engine(url: str) -> Engine:
