@@ -19,8 +19,8 @@ from warehouse.errors import ConfigurationError, ContractError
 
 Masks = Mapping[str, Mapping[str, str]]
 
-# Each is a function `shared.mask_<kind>(text)`.
-MASK_KINDS = ("name", "citizen_no", "phone", "address")
+# Each is a function `shared.mask_<kind>` over columns of this type.
+MASK_KINDS = {"name": "text", "citizen_no": "text", "phone": "text", "address": "text", "birth_on": "date"}
 
 _TABLE_COMMENT = "select obj_description(to_regclass(%s))"
 
@@ -61,15 +61,15 @@ def view_select(table: ReleasedTable, built: list[Column], masks: Mapping[str, s
     """The query of a readers' view.
 
     Raises:
-        ContractError: a mask is unknown, or names no text column of the table: a slip here would show what it hides.
+        ContractError: a mask is unknown, or does not fit a column of the table: a slip here would show what it hides.
     """
-    texts = {column.name for column in built if column.pg_type.startswith(("text", "character"))}
+    types = {column.name: column.pg_type for column in built}
     for name, kind in masks.items():
-        if name not in texts or kind not in MASK_KINDS:
+        if kind not in MASK_KINDS or types.get(name) != MASK_KINDS[kind]:
             raise ContractError(
                 f"A mask cannot be applied: {kind}.",
                 where=f"{table.built}.{name}",
-                expected=f"one of {', '.join(MASK_KINDS)} on a text column of the table",
+                expected=f"one of {', '.join(MASK_KINDS)} on a column of its type",
                 do="correct meta.mask of the dbt model",
             )
     columns = [_masked(column.name, masks.get(column.name)) for column in built]

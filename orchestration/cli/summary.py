@@ -86,10 +86,9 @@ def print_rest(state: dict[str, Any]) -> None:
     if release is None:
         out.print("\n[bold]Released[/]  nothing yet")
         return
-    rows = ", ".join(f"{name} {count:,}" for name, count in release["tables"].items())
-    out.print(
-        f"\n[bold]Released[/]  no. {release['id']} at {release['published_at'][:19]} UTC: {rows}", highlight=False
-    )
+    out.print(f"\n[bold]Released[/]  no. {release['id']} at {release['published_at'][:19]} UTC", highlight=False)
+    rows = " · ".join(f"{name} {count:,}" for name, count in release["tables"].items())
+    out.print(f"[dim]{rows}[/]", highlight=False)
     out.print()
     out.print(indicator_table(state["indicators"]))
 

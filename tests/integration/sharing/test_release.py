@@ -9,12 +9,14 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import date
 from typing import Any
 
 import psycopg
 import pytest
 
 from sharing.tables import RELEASED_TABLES
+from warehouse.database import Database
 from warehouse.errors import PermanentError, TransientError
 
 
@@ -220,3 +222,9 @@ def snapshot(marts: Any) -> dict[str, Any]:
     """Everything readers see, and the release it belongs to."""
     seen = {table.view: sorted(marts.rows(f"select t::text from {table.view} as t")) for table in RELEASED_TABLES}
     return {**seen, "release": marts.rows("select release_id from quality.releases where is_current")}
+
+
+def test_readers_see_the_year_of_a_birth_and_no_day(database: Database) -> None:
+    with database.psycopg("reader") as connection:
+        row = connection.execute("select shared.mask_birth_on('1949-12-31'), shared.mask_birth_on(null)").fetchone()
+    assert row == (date(1949, 1, 1), None)
