@@ -65,6 +65,7 @@ def build_dbt_assets() -> list[dg.AssetsDefinition]:
         database = hub_database()
         run_lock.take(database, wait=True)
         start_run(database, context.run.run_id)
+        require_something_admitted(database, context.run.run_id)
         business_date = date.fromisoformat(hub.business_date) if hub.business_date else default_business_date()
         inputs = fingerprint(database, business_date)
         record_inputs(database, context.run.run_id, business_date, inputs)
@@ -80,6 +81,17 @@ def build_dbt_assets() -> list[dg.AssetsDefinition]:
         yield from _build(context, dbt, business_date, "subjects")
 
     return [records, subjects]
+
+
+def require_something_admitted(database: Database, run_id: str) -> None:
+    """A hub to which no system has ever delivered has nothing to show, and an empty release is not nothing."""
+    with database.psycopg("pipeline") as connection:
+        row = connection.execute(
+            "select exists (select from ops.source_states where last_admitted_batch_id is not null)"
+        ).fetchone()
+    if row is None or not row[0]:
+        finish_run(database, run_id, "refused")
+        raise dg.Failure("No source table has ever been admitted: there is nothing to build.", allow_retries=False)
 
 
 def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource, business_date: date, stage: str) -> Iterator[Any]:

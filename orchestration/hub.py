@@ -17,6 +17,7 @@ import demo
 from connectors.contract import SystemContract, load_contracts
 from warehouse.database import Database, open_database
 from warehouse.errors import ConfigurationError
+from warehouse.server import start as start_embedded
 from warehouse.settings import TIMEZONE, Settings, get_settings
 
 # Synthetic people need no secret, but their tokens must be the same in every process of the home.
@@ -39,10 +40,15 @@ def hub_database() -> Database:
     return open_database(hub_settings())
 
 
+def demo_admin() -> str:
+    """Login to the embedded server, where the demo's civil affairs live also when the warehouse is elsewhere."""
+    return hub_database().embedded_admin or start_embedded(hub_settings().home)
+
+
 @lru_cache(maxsize=1)
 def hub_contracts() -> Mapping[str, SystemContract]:
     """All contracts, by system."""
-    return load_contracts()
+    return load_contracts(hub_settings().contracts_dir)
 
 
 def addresses_in_environment() -> bool:
@@ -67,7 +73,7 @@ def sources() -> Iterator[None]:
     # Polars and the servers' libraries cost 0.5 s, which a command without sources should not pay.
     from demo.systems import serving
 
-    with serving(settings.home) as environment:
+    with serving(settings.home, admin_dsn=demo_admin()) as environment:
         before = {name: os.environ.get(name) for name in environment}
         os.environ.update(environment)
         try:

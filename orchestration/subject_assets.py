@@ -8,7 +8,7 @@ import dagster as dg
 from expectations.release_gate import run_release_gate
 from identity.resolve import resolve
 from orchestration.dbt_manifest import manifest_path
-from orchestration.hub import hub_database
+from orchestration.hub import hub_contracts, hub_database
 from orchestration.ledger import finish_run, run_row
 from orchestration.progress import reporter
 from sharing.release import masks_from_manifest, publish_release
@@ -58,7 +58,12 @@ def build_release_asset(released: list[dg.AssetKey]) -> dg.AssetsDefinition:
         database = hub_database()
         run = run_row(database, context.run.run_id)
         reporter().begin("release", 2)
-        gate = run_release_gate(database, run_id=context.run.run_id, business_date=run["business_date"])
+        gate = run_release_gate(
+            database,
+            run_id=context.run.run_id,
+            business_date=run["business_date"],
+            contracts=list(hub_contracts().values()),
+        )
         reporter().step("release", "gate")
         yield dg.AssetCheckResult(
             check_name=GATE,

@@ -17,6 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from warehouse.errors import ConfigurationError
+from warehouse.paths import CONTRACTS_DIR
 
 TIMEZONE = "Asia/Shanghai"
 
@@ -31,6 +32,7 @@ class Settings(BaseSettings):
         None, description="An external Postgres >= 16 as postgresql://…; unset: embedded under home."
     )
     token_key: SecretStr | None = Field(None, description="Key of the citizen-number tokens (HMAC-SM3).")
+    contracts_dir: Path = Field(CONTRACTS_DIR, description="Directory of the source systems' contracts.")
     language: Literal["zh", "en"] = Field("zh", description="Language of pages and exported texts.")
     dbt_threads: int = Field(4, ge=1, le=32, description="Parallel dbt models.")
     statement_timeout_seconds: int = Field(3600, ge=1, description="Longest single statement of the pipeline.")
@@ -57,6 +59,7 @@ class Settings(BaseSettings):
             "home": str(self.home),
             "database_url": None if self.database_url is None else mask_url(self.database_url.get_secret_value()),
             "token_key": None if self.token_key is None else "********",
+            "contracts_dir": str(self.contracts_dir),
             "language": self.language,
             "dbt_threads": self.dbt_threads,
             "statement_timeout_seconds": self.statement_timeout_seconds,

@@ -74,6 +74,7 @@ class Display:
         self.seconds: dict[str, float] = {}
         self._quiet = quiet
         self._started: dict[str, float] = {}
+        self._noted: set[str] = set()
         self._tasks: dict[str, TaskID] = {}
         self._live = not quiet and err.is_terminal
         self._progress = Progress(
@@ -127,8 +128,9 @@ class Display:
             err.print(f"{STAGES[stage]}: {self.seconds[stage]:.1f} s", highlight=False)
 
     def note(self, text: str) -> None:
-        """A line between the bars."""
-        if not self._quiet:
+        """A line between the bars, once however often it is said."""
+        if not self._quiet and text not in self._noted:
+            self._noted.add(text)
             (self._progress.console if self._live else err).print(f"[yellow]![/] {escape(text)}", soft_wrap=True)
 
     @contextmanager

@@ -17,7 +17,7 @@ from orchestration import hub
 from orchestration.cli.console import Display, err, out, print_json, table
 from orchestration.cli.run import AsJson, BusinessDate, DagsterPort, PagesPort, execute, finish
 from orchestration.dbt_manifest import begin_parse
-from warehouse.database import EMBEDDED_DATABASE, Database
+from warehouse.database import EMBEDDED_DATABASE
 from warehouse.errors import ConfigurationError
 
 app = typer.Typer(
@@ -67,10 +67,10 @@ def demo(
         if fresh:
             throw_away()
         with display.stage("warehouse"):
-            database = _demo_database()
+            hub.hub_database()
             # The project is parsed on the second core while the city is built on the first.
             begin_parse(business_date.date() if business_date else _first_day())
-        _ensure_city(database, residents, seed, urban_url, display)
+        _ensure_city(residents, seed, urban_url, display)
         display.begin("sources", 0)
         with hub.sources():
             report = execute(display, business_date)
@@ -101,7 +101,7 @@ def advance(
         hub.hub_database()
         today = None
         for _ in range(days):
-            today = city.advance(home, 1)
+            today = city.advance(home, 1, admin_dsn=hub.demo_admin())
             display.step("advance", str(today))
     if as_json:
         print_json({"days": days, "clock": today})
@@ -114,21 +114,8 @@ def _first_day() -> date:
     return city.clock(home) if city.exists(home) else CLOCK
 
 
-def _demo_database() -> Database:
-    database = hub.hub_database()
-    if database.embedded_admin is None:
-        raise ConfigurationError(
-            "The demo keeps its synthetic systems on the embedded Postgres, and an external one is set.",
-            where="environment variable CITYHUB_DATABASE_URL",
-            expected="no external database",
-            do="unset CITYHUB_DATABASE_URL for the demo",
-        )
-    return database
-
-
-def _ensure_city(database: Database, residents: int, seed: int, urban_url: str | None, display: Display) -> None:
+def _ensure_city(residents: int, seed: int, urban_url: str | None, display: Display) -> None:
     home = hub.hub_settings().home
-    assert database.embedded_admin is not None
     if city.exists(home):
         there = describe(home)
         if (there["residents"], there["seed"]) != (residents, seed):
@@ -146,7 +133,7 @@ def _ensure_city(database: Database, residents: int, seed: int, urban_url: str |
     from demo.systems import build
 
     with display.stage("city"):
-        build(home, generate(residents=residents, seed=seed), database.embedded_admin, urban_url)
+        build(home, generate(residents=residents, seed=seed), hub.demo_admin(), urban_url)
 
 
 def _require_same_store(kept: str | None, urban_url: str | None) -> None:
@@ -169,8 +156,14 @@ def throw_away() -> None:
     home = hub.hub_settings().home
     if not city.exists(home):
         return
-    database = _demo_database()
-    assert database.embedded_admin is not None
+    database = hub.hub_database()
+    if database.embedded_admin is None:
+        raise ConfigurationError(
+            "--fresh throws the warehouse away, and this one is not the demo's own.",
+            where="environment variable CITYHUB_DATABASE_URL",
+            expected="the embedded Postgres",
+            do="drop the external database yourself, or unset CITYHUB_DATABASE_URL",
+        )
     civil_database = describe(home)["civil_database"]
     database.dispose()
     with psycopg.connect(database.embedded_admin, autocommit=True) as connection:

@@ -39,8 +39,19 @@ def print_summary(report: RunReport) -> None:
     out.print(f" · business date {report.business_date} · run {report.run_id}", highlight=False)
     if report.reason:
         out.print(f"[red]Reason[/]: {escape(report.reason)}", soft_wrap=True)
-    for name, why in report.troubled.items():
-        out.print(f"[yellow]![/] {escape(name)} {escape(why)}", soft_wrap=True)
+    print_troubled(report.troubled)
+
+
+def print_troubled(troubled: dict[str, str]) -> None:
+    """Tables that are held or stale, those with one cause together, the cause in its parts."""
+    tables_of: dict[str, list[str]] = {}
+    for name, why in troubled.items():
+        tables_of.setdefault(why, []).append(name)
+    for why, tables in tables_of.items():
+        state, _, reason = why.partition(": ")
+        out.print(f"\n[{STATE_STYLE[state]}]{state}[/] {', '.join(tables)}", highlight=False)
+        for part in reason.split("; "):
+            out.print(f"  {escape(part)}", soft_wrap=True, highlight=False)
 
 
 def systems_table(state: dict[str, Any]) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import typer
 
 from orchestration.cli.main import app
 from orchestration.serve import HOST
+from warehouse.paths import CONTRACTS_DIR
 
 COMMAND = [sys.executable, "-m", "orchestration.cli.main"]
 
@@ -118,3 +120,27 @@ def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 
 def test_an_unknown_system_lists_the_known_ones(tmp_path: Path) -> None:
     assert_explained(cityhub(tmp_path, "source", "check", "fire_brigade"), "civil_affairs", "market_supervision")
+
+
+def test_a_broken_contract_is_named_by_file_table_and_column(tmp_path: Path) -> None:
+    contracts = tmp_path / "contracts"
+    shutil.copytree(CONTRACTS_DIR, contracts)
+    file = contracts / "care_homes.yaml"
+    file.write_text(file.read_text("utf-8").replace("logicalType: integer", "logicalType: whole", 1), "utf-8")
+    done = cityhub(
+        tmp_path / "home", "run", CITYHUB_CONTRACTS_DIR=str(contracts), CITYHUB_SOURCE_CARE_HOMES_URL="file:///"
+    )
+    assert_explained(done, "care_homes.yaml", "licensed_beds", "whole")
+
+
+def test_a_hub_that_nobody_has_ever_delivered_to_releases_nothing(tmp_path: Path) -> None:
+    """Civil affairs does not answer; the other systems have no address yet."""
+    home = tmp_path / "home"
+    url = "postgresql+psycopg://hub:planted-secret@127.0.0.1:9/residents"
+    done = cityhub(home, "run", CITYHUB_SOURCE_CIVIL_AFFAIRS_URL=url, CITYHUB_TOKEN_KEY="a key for tests, long enough")
+    assert done.returncode == 1
+    assert "Refused" in done.stdout
+    assert "No source table has ever been admitted" in done.stdout
+    assert "stale civil_affairs.benefits, civil_affairs.care_assessments, civil_affairs.residents" in done.stdout
+    assert "planted-secret" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
