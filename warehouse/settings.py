@@ -1,7 +1,8 @@
 """Everything a deployment may set, read from the environment (prefix `CITYHUB_`). Secrets have no other source.
 
 Source systems are named by their contracts, so their addresses are read by name at call time:
-`CITYHUB_SOURCE_<SYSTEM>_URL`, and for signed REST `CITYHUB_SOURCE_<SYSTEM>_KEY_ID` and `_SECRET`.
+`CITYHUB_SOURCE_<SYSTEM>_URL`, for signed REST `CITYHUB_SOURCE_<SYSTEM>_KEY_ID` and `_SECRET`, for SFTP
+`CITYHUB_SOURCE_<SYSTEM>_SECRET` or `_KEY_FILE`, and `_KNOWN_HOSTS`.
 """
 
 from __future__ import annotations
@@ -45,13 +46,18 @@ class Settings(BaseSettings):
         return _source_variable(system, "URL")
 
     def source_secret(self, system: str) -> SecretStr | None:
-        """Signing secret of a REST source."""
+        """Signing secret of a REST source; password or key's passphrase of an SFTP source."""
         value = _source_variable(system, "SECRET")
         return None if value is None else SecretStr(value)
 
     def source_key_id(self, system: str) -> str | None:
         """Name of the signing key of a REST source."""
         return _source_variable(system, "KEY_ID")
+
+    def source_file(self, system: str, kind: Literal["KEY_FILE", "KNOWN_HOSTS"]) -> Path | None:
+        """Private key, or file of known host keys, of an SFTP source."""
+        value = _source_variable(system, kind)
+        return None if value is None else Path(value)
 
     def shown(self) -> dict[str, str | int | None]:
         """Settings as they may be printed: secrets as `********`, URLs without their password."""

@@ -1,13 +1,15 @@
 """Pulls from drop folders: `<root>/<YYYY-MM-DD>/<file>`, local or wherever fsspec reaches (`sftp://user@host/path`).
 
 A folder counts once its `_manifest.json` is there: `{"files": {name: {"rows": n, "sha256": hex}}}`, written last. A
-file is read only after its digest agrees, so a truncated one never yields a row. Snapshot tables take the newest drop;
-append tables take every drop after the cursor, in order.
+local file is read only after its digest agrees, so a truncated one never yields a row. A remote one comes once: text is
+read as it comes and counts only if the digest agrees at its end, formats that need random access are copied first.
+Snapshot tables take the newest drop; append tables take every drop after the cursor, in order.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import sys
 import tempfile
@@ -25,11 +27,14 @@ from connectors.contract import SystemContract, TableContract
 from connectors.transports.base import CHUNK_ROWS, Pull, extra_columns_note, positions, require_columns, text_column
 from connectors.transports.clock import midnight
 from connectors.transports.formats import Row, Source, open_reader
+from connectors.transports.login import Login
 from warehouse.errors import CityhubError, ConfigurationError, HeldBatch, PermanentError, TransientError
 from warehouse.settings import mask_url
 
 MANIFEST = "_manifest.json"
 BLOCK_BYTES = 1 << 20
+# Formats that are read from start to end; the others jump about in their file.
+SEQUENTIAL = ("csv", "jsonl")
 
 
 @dataclass(frozen=True)
@@ -44,9 +49,10 @@ class Drop:
 class FileTransport:
     """Dated drops of one department."""
 
-    def __init__(self, url: str, contract: SystemContract) -> None:
+    def __init__(self, url: str, contract: SystemContract, login: Login | None = None) -> None:
         self.contract = contract
         self._url = url
+        self._login = login or Login(contract.system)
         self._opened: tuple[Any, str] | None = None
 
     @property
@@ -58,7 +64,8 @@ class FileTransport:
             drop = self._newest()
             for table in self.contract.tables:
                 self._require_file(table, drop)
-                with self._open(table, drop) as source:
+                with self._file(table, drop) as (stream, name):
+                    source = Source(stream, name, table)
                     header = next(iter(open_reader(source)))
                     require_columns(table, [str(name) for name in header], source.name)
 
@@ -68,6 +75,10 @@ class FileTransport:
         return pull
 
     def close(self) -> None:
+        if self._opened is not None and self._is_sftp:
+            from connectors.transports.sftp import close_sftp
+
+            close_sftp(self._opened[0])
         self._opened = None
 
     def _batches(self, table: TableContract, cursor: str | None, pull: Pull) -> Iterator[pl.DataFrame]:
@@ -108,7 +119,12 @@ class FileTransport:
 
     def _days(self) -> list[date]:
         fs, root = self._root()
-        if not fs.isdir(root):
+        # Not fs.isdir and fs.exists: they take a broken line for a missing folder.
+        try:
+            is_folder = fs.info(root)["type"] == "directory"
+        except (FileNotFoundError, NotADirectoryError):
+            is_folder = False
+        if not is_folder:
             raise PermanentError(
                 "The drop folder does not exist.",
                 where=self.address,
@@ -122,11 +138,11 @@ class FileTransport:
         """The drop of that day; None while its manifest is missing: it is still being written."""
         fs, root = self._root()
         path = f"{root}/{day.isoformat()}"
-        if not fs.exists(f"{path}/{MANIFEST}"):
-            return None
         try:
             files = json.loads(fs.cat_file(f"{path}/{MANIFEST}"))["files"]
             return Drop(day, path, {str(name): dict(entry) for name, entry in files.items()})
+        except FileNotFoundError:
+            return None
         except (ValueError, KeyError, TypeError, AttributeError):
             raise HeldBatch(
                 "The manifest of a drop cannot be read.",
@@ -149,13 +165,12 @@ class FileTransport:
         return rows
 
     @contextmanager
-    def _open(self, table: TableContract, drop: Drop) -> Iterator[Source]:
-        """The file of a table, proven to be the one the manifest describes."""
+    def _file(self, table: TableContract, drop: Drop) -> Iterator[tuple[IO[bytes], str]]:
+        """The file of a table, opened, and its name as it may be printed."""
         fs, _ = self._root()
         name = f"{drop.day.isoformat()}/{table.source_name}"
-        is_local = "file" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,))
         try:
-            remote = fs.open(f"{drop.path}/{table.source_name}", "rb")
+            file = fs.open(f"{drop.path}/{table.source_name}", "rb")
         except FileNotFoundError:
             raise HeldBatch(
                 f"The manifest names {table.source_name}, but the file is not there.",
@@ -163,32 +178,73 @@ class FileTransport:
                 expected="every file of the manifest in its folder",
                 do="ask the owner to deliver the drop again, complete",
             ) from None
-        with remote, tempfile.TemporaryFile() as copy:
-            # Over a network the file is fetched once: what was hashed is what is read.
-            digest = _digest(remote, None if is_local else copy)
-            stream = remote if is_local else copy
-            stream.seek(0)
-            source = Source(stream, name, table)
-            if digest != str(drop.files[table.source_name]["sha256"]).lower():
-                raise source.held(
-                    "The file is not the one its manifest describes: it was truncated or changed.",
-                    expected="the SHA-256 digest of the manifest",
-                )
-            yield source
+        with file:
+            yield file, name
+
+    @contextmanager
+    def _open(self, table: TableContract, drop: Drop) -> Iterator[Source]:
+        """The file of a table; left without error it is proven to be the one the manifest describes."""
+        digest = str(drop.files[table.source_name]["sha256"]).lower()
+        with self._file(table, drop) as (file, name):
+            if self._is_local:
+                source = Source(file, name, table)
+                _prove(Digested(file), digest, source)
+                file.seek(0)
+                yield source
+                return
+            watched = Digested(self._windowed(file))
+            if table.source_format in SEQUENTIAL:
+                source = Source(io.BufferedReader(watched, BLOCK_BYTES), name, table)
+                try:
+                    yield source
+                except HeldBatch:
+                    # Whatever a reader stumbles over, that the file is not whole is the better reason.
+                    _prove(watched, digest, source)
+                    raise
+                _prove(watched, digest, source)
+                return
+            with tempfile.TemporaryFile() as copy:
+                source = Source(copy, name, table)
+                _prove(watched, digest, source, copy)
+                copy.seek(0)
+                yield source
+
+    @property
+    def _is_sftp(self) -> bool:
+        return self._url.startswith(("sftp://", "ssh://"))
+
+    @property
+    def _is_local(self) -> bool:
+        protocol = self._root()[0].protocol
+        return "file" in (protocol if isinstance(protocol, tuple) else (protocol,))
+
+    def _windowed(self, file: IO[bytes]) -> IO[bytes]:
+        if not self._is_sftp:
+            return file
+        from connectors.transports.sftp import reader
+
+        return reader(file)
 
     def _root(self) -> tuple[Any, str]:
         if self._opened is None:
-            try:
-                fs, root = fsspec.core.url_to_fs(self._url)
-            except (ValueError, ImportError):
-                raise ConfigurationError(
-                    "The address of the drop folder cannot be read.",
-                    where=f"environment variable CITYHUB_SOURCE_{self.contract.system.upper()}_URL",
-                    expected="a local path, or a URL like sftp://user@host/path",
-                    do="correct the variable",
-                ) from None
-            self._opened = (fs, str(root).rstrip("/"))
+            self._opened = self._connect()
         return self._opened
+
+    def _connect(self) -> tuple[Any, str]:
+        if self._is_sftp:
+            from connectors.transports.sftp import open_sftp
+
+            return open_sftp(self._url, self._login)
+        try:
+            fs, root = fsspec.core.url_to_fs(self._url)
+        except (ValueError, ImportError):
+            raise ConfigurationError(
+                "The address of the drop folder cannot be read.",
+                where=f"environment variable CITYHUB_SOURCE_{self.contract.system.upper()}_URL",
+                expected="a local path, or a URL like sftp://user@host/path",
+                do="correct the variable",
+            ) from None
+        return fs, str(root).rstrip("/")
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
@@ -223,13 +279,33 @@ def _day(name: str) -> date | None:
     return day if day.isoformat() == name else None
 
 
-def _digest(stream: IO[bytes], copy: IO[bytes] | None) -> str:
-    digest = hashlib.sha256()
-    while block := stream.read(BLOCK_BYTES):
-        digest.update(block)
+class Digested(io.RawIOBase):
+    """A stream whose bytes are hashed as they pass."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.digest = hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target: Any) -> int:
+        block = self._stream.read(len(target))
+        target[: len(block)] = block
+        self.digest.update(block)
+        return len(block)
+
+
+def _prove(watched: Digested, digest: str, source: Source, copy: IO[bytes] | None = None) -> None:
+    """Read on to the end, into `copy` where there is one, and compare with what the manifest says."""
+    while block := watched.read(BLOCK_BYTES):
         if copy is not None:
             copy.write(block)
-    return digest.hexdigest()
+    if watched.digest.hexdigest() != digest:
+        raise source.held(
+            "The file is not the one its manifest describes: it was truncated or changed.",
+            expected="the SHA-256 digest of the manifest",
+        ) from None
 
 
 def _frames(source: Source, declared: int, pull: Pull) -> Iterator[pl.DataFrame]:

@@ -41,5 +41,12 @@ def open_transport(settings: Settings, contract: SystemContract) -> Transport:
             url, contract, settings.source_key_id(contract.system), settings.source_secret(contract.system)
         )
     from connectors.transports.files import FileTransport
+    from connectors.transports.login import Login
 
-    return FileTransport(url, contract)
+    login = Login(
+        contract.system,
+        settings.source_secret(contract.system),
+        settings.source_file(contract.system, "KEY_FILE"),
+        settings.source_file(contract.system, "KNOWN_HOSTS"),
+    )
+    return FileTransport(url, contract, login)

@@ -1,0 +1,174 @@
+"""Drops over SFTP from a real sshd: landed like local ones, and every way a login can be wrong."""
+
+from __future__ import annotations
+
+import io
+import json
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from connectors.transports import open_transport
+from connectors.transports.login import Login
+from connectors.transports.sftp import close_sftp, open_sftp, reader
+from tests.integration.sshd import PASSPHRASE, Sshd, host_line, make_key
+from warehouse.database import Database
+from warehouse.errors import ConfigurationError, HeldBatch, PermanentError, TransientError
+from warehouse.settings import get_settings
+
+NAMES = ("site_no", "name", "id_no", "checked_on", "fee_cny", "is_ok", "level", "updated_at")
+
+
+def table_text(*rows: tuple[Any, ...]) -> bytes:
+    texts = [",".join("" if value is None else str(value) for value in row) for row in (NAMES, *rows)]
+    return ("\n".join(texts) + "\n").encode("gb18030")
+
+
+@pytest.fixture
+def remote(sshd: Sshd, kit: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The kit, with its drops reached over SFTP."""
+
+    def point(**variables: Any) -> None:
+        settings = {
+            "URL": sshd.url(kit.folder / "drops"),
+            "KEY_FILE": sshd.key,
+            "KNOWN_HOSTS": sshd.known_hosts,
+            "SECRET": "",
+        }
+        for name, value in (settings | variables).items():
+            monkeypatch.setenv(f"CITYHUB_SOURCE_FIRE_SAFETY_{name}", str(value) if value else "")
+
+    kit.point = point
+    return kit
+
+
+def check(kit: Any, contract: Any) -> None:
+    transport = open_transport(get_settings(), contract)
+    try:
+        transport.check()
+    finally:
+        transport.close()
+
+
+def csv_drop(kit: Any, make_row: Any, count: int = 2) -> tuple[Any, Path]:
+    contract = kit.contract("files", "snapshot", "a.csv", sourceFormat="csv", encoding="gb18030")
+    text = table_text(*(make_row(number) for number in range(count)))
+    return contract, kit.drop("2026-06-29", {"a.csv": text}, {"a.csv": count})
+
+
+def test_drops_land_over_sftp(database: Database, remote: Any, make_row: Any, raw: Any) -> None:
+    contract, folder = csv_drop(remote, make_row)
+    remote.point()
+    check(remote, contract)
+    landed = remote.land(database, contract)
+    assert (landed.state, landed.inserted, landed.cursor) == ("admitted", 2, "2026-06-29")
+    assert raw(database, contract)[0][1] == "滨江消防站"
+
+    (folder / "a.csv").write_bytes((folder / "a.csv").read_bytes()[:-20])
+    held = remote.land(database, contract)
+    assert held.state == "held"
+    assert "truncated or changed" in (held.reason or "")
+    # It came as a stream: what was read before the end stays to be looked at.
+    assert len(raw(database, contract)) == 2
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "parquet", "jsonl"])
+def test_every_format_comes_over_sftp(remote: Any, make_row: Any, kind: str) -> None:
+    rows = [dict(zip(NAMES, make_row(number), strict=True)) for number in range(3)]
+    buffer = io.BytesIO()
+    frame = pl.DataFrame(rows)
+    if kind == "jsonl":
+        buffer.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
+    elif kind == "xlsx":
+        frame.write_excel(buffer)
+    else:
+        frame.write_parquet(buffer)
+    contract = remote.contract("files", "snapshot", f"a.{kind}", sourceFormat=kind)
+    remote.drop("2026-06-29", {f"a.{kind}": buffer.getvalue()}, {f"a.{kind}": 3})
+    remote.point()
+    transport = open_transport(get_settings(), contract)
+    frames = pl.concat(list(transport.pull(contract.tables[0], None).batches))
+    transport.close()
+    assert frames["name"].to_list() == ["滨江消防站"] * 3
+
+
+def test_long_file_streams(remote: Any, sshd: Sshd, tmp_path: Path) -> None:
+    size = 24 << 20
+    (tmp_path / "long").write_bytes(b"0123456789abcde\n" * (size // 16))
+    fs, _ = open_sftp(sshd.url(tmp_path), Login("fire_safety", key_file=sshd.key, known_hosts=sshd.known_hosts))
+    tracemalloc.start()
+    with fs.open(f"{tmp_path}/long", "rb") as file:
+        stream = reader(file)
+        read = sum(len(block) for block in iter(lambda: stream.read(1 << 16), b""))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    close_sftp(fs)
+    assert read == size
+    # A window of 2 MiB, in its parts and joined, and what is under way.
+    assert peak < 10 << 20
+
+
+def refused(kit: Any, make_row: Any, kind: type[Exception]) -> str:
+    contract, _ = csv_drop(kit, make_row)
+    kit.point(**kit.changes)
+    with pytest.raises(kind) as caught:
+        check(kit, contract)
+    text = str(caught.value)
+    assert PASSPHRASE not in text
+    assert all(getattr(caught.value, part) for part in ("where", "expected", "do"))
+    return text
+
+
+def test_unknown_host_is_refused_with_its_fingerprint(remote: Any, make_row: Any, tmp_path: Path) -> None:
+    remote.changes = {"KNOWN_HOSTS": tmp_path / "none"}
+    text = refused(remote, make_row, PermanentError)
+    assert "not among the known hosts; it shows the key ssh-ed25519 SHA256:" in text
+    assert "ssh-keyscan -p" in text
+
+
+def test_wrong_host_key_is_refused(remote: Any, make_row: Any, tmp_path: Path, sshd: Sshd) -> None:
+    other = tmp_path / "known"
+    other.write_text(host_line(sshd.port, make_key(tmp_path / "other")))
+    remote.changes = {"KNOWN_HOSTS": other}
+    assert "another host key than the known one: ssh-ed25519 SHA256:" in refused(remote, make_row, PermanentError)
+
+
+def test_wrong_password_and_unknown_key_are_refused(remote: Any, make_row: Any, tmp_path: Path) -> None:
+    remote.changes = {"KEY_FILE": "", "SECRET": PASSPHRASE}
+    assert "The server refuses the login." in refused(remote, make_row, PermanentError)
+    make_key(tmp_path / "stranger")
+    remote.changes = {"KEY_FILE": tmp_path / "stranger"}
+    assert "The server refuses the login." in refused(remote, make_row, PermanentError)
+
+
+def test_key_with_passphrase(remote: Any, make_row: Any, sshd: Sshd) -> None:
+    contract, _ = csv_drop(remote, make_row)
+    remote.point(KEY_FILE=sshd.locked_key, SECRET=PASSPHRASE)
+    check(remote, contract)
+    for secret in ("", "wrong"):
+        remote.changes = {"KEY_FILE": sshd.locked_key, "SECRET": secret}
+        assert "The private key cannot be used" in refused(remote, make_row, ConfigurationError)
+
+
+def test_login_that_is_not_set(remote: Any, make_row: Any, tmp_path: Path) -> None:
+    remote.changes = {"KEY_FILE": ""}
+    assert "No login is set" in refused(remote, make_row, ConfigurationError)
+    remote.changes = {"KEY_FILE": tmp_path / "nowhere"}
+    assert "FileNotFoundError" in refused(remote, make_row, ConfigurationError)
+
+
+def test_missing_folder_file_and_server(remote: Any, make_row: Any, sshd: Sshd, tmp_path: Path) -> None:
+    remote.changes = {"URL": sshd.url(tmp_path / "nowhere")}
+    assert "The drop folder does not exist." in refused(remote, make_row, PermanentError)
+    remote.changes = {"URL": "sftp://127.0.0.1/drops"}
+    assert "sftp://user@host/path" in refused(remote, make_row, ConfigurationError)
+    remote.changes = {"URL": "sftp://hub@127.0.0.1:9/drops"}
+    assert "cannot be read" in refused(remote, make_row, TransientError)
+    contract, folder = csv_drop(remote, make_row)
+    (folder / "a.csv").unlink()
+    remote.point()
+    with pytest.raises(HeldBatch, match="the file is not there"):
+        check(remote, contract)
