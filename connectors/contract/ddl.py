@@ -44,6 +44,7 @@ def typed_columns(table: TableContract) -> tuple[tuple[str, str], ...]:
 
 def raw_table_ddl(table: TableContract) -> list[str]:
     """Statements that create `raw_<system>.<table>`, commented in both languages; running them again changes nothing.
+    The table's comment ends in the contract's version, by which a later contract knows what raw was made under.
 
     The index on `_changed_at` is BRIN: rows are appended in that order, and it costs next to nothing on 5 M rows.
     """
@@ -57,7 +58,7 @@ def raw_table_ddl(table: TableContract) -> list[str]:
         f"create schema if not exists {quote(table.raw_schema)}",
         f"create table if not exists {name} (\n    {body}\n)",
         f"create index if not exists {quote(table.name + '__changed_at')} on {name} using brin (_changed_at)",
-        f"comment on table {name} is {_literal(f'{table.zh} · {table.en}')}",
+        f"comment on table {name} is {_literal(f'{table.zh} · {table.en} · contract {table.version}')}",
     ]
     comments = [(column.name, f"{column.zh} · {column.en}") for column in table.columns]
     comments += [pair for column in table.columns for pair in _helper_comments(column)]

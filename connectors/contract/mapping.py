@@ -5,6 +5,7 @@ Columns are read in `columns`, single values in `fields`, files in `reader`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -60,7 +61,7 @@ def map_contract(contract: OpenDataContractStandard, place: Place) -> SystemCont
     owner = None if team is None or isinstance(team, list) else team.name
     head = SystemContract(
         system=system,
-        version=str(needed(contract.version, place, "version", "e.g. 1.0.0")),
+        version=_version(contract, place),
         zh=str(needed(properties.get("nameZh"), place, "customProperties nameZh", "the Chinese name")),
         en=str(needed(contract.name, place, "name", "the English name")),
         owner_department=checked_name(owner, place, "team.name"),
@@ -82,6 +83,16 @@ def map_contract(contract: OpenDataContractStandard, place: Place) -> SystemCont
             do="correct the element",
         )
     return replace(head, tables=tables)
+
+
+def _version(contract: OpenDataContractStandard, place: Place) -> str:
+    """Three numbers: raising the first one says that raw cannot follow and is to be pulled anew."""
+    version = str(needed(contract.version, place, "version", "e.g. 1.0.0"))
+    if not re.fullmatch(r"\d{1,4}\.\d{1,4}\.\d{1,4}", version):
+        raise place.error(
+            f"{version!r} is not a version.", at="version", expected="three numbers, e.g. 1.0.0", do="correct it"
+        )
+    return version
 
 
 def _map_table(

@@ -1,22 +1,33 @@
-"""Keeps the raw tables as their contracts describe them. It adds, and refuses to change or drop."""
+"""Keeps the raw tables as their contracts describe them.
+
+What is missing is created and what only grew is migrated: an optional column, a wider type, a column that may now be
+empty. Anything else is refused until the contract's major version is raised; then the landing sets the table aside
+(`set_aside`, in the transaction that merges the first batch of the new version) and pulls everything anew.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import psycopg
 
 from connectors.contract import SystemContract, TableContract
-from connectors.contract.ddl import BOOKKEEPING, quote, quote_qualified, raw_table_ddl, typed_columns
+from connectors.contract.ddl import quote, quote_qualified, raw_table_ddl, typed_columns
+from connectors.contract.drift import FIRST_VERSION, Difference, Drift, RawColumn, RawShape, catalogue_type, compare
+from connectors.landing.names import row_hash
 from warehouse.database import Database
 from warehouse.errors import ContractError
 
 # Two loaders of one system would create its schema at the same time; held until the end of the transaction.
 ENSURE_LOCK = 724_310_117
+# Views here are dbt's, which builds them anew in every run; a view elsewhere is a person's and is not touched.
+STAGING = "staging"
 
 _CATALOGUE = """
-select n.nspname || '.' || c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull
+select n.nspname || '.' || c.relname, obj_description(c.oid, 'pg_class'),
+    a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull
 from pg_class as c
 inner join pg_namespace as n on n.oid = c.relnamespace
 inner join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
@@ -32,15 +43,35 @@ inner join pg_attribute as a on a.attrelid = c.oid and a.attnum = k.attnum
 where i.indisprimary and n.nspname = any(%s) and c.relname = any(%s)
 group by 1
 """
+# Views that read a column, and views that read those views.
+_READERS = """
+with recursive reader as (
+    select a.attname::text as name, w.ev_class as view
+    from pg_attribute as a
+    inner join pg_depend as d on d.refclassid = 'pg_class'::regclass and d.refobjid = a.attrelid
+        and d.refobjsubid = a.attnum and d.classid = 'pg_rewrite'::regclass
+    inner join pg_rewrite as w on w.oid = d.objid and w.ev_class <> a.attrelid
+    where a.attrelid = to_regclass(%s)
+    union
+    select r.name, w.ev_class
+    from reader as r
+    inner join pg_depend as d on d.refclassid = 'pg_class'::regclass and d.refobjid = r.view
+        and d.classid = 'pg_rewrite'::regclass
+    inner join pg_rewrite as w on w.oid = d.objid and w.ev_class <> r.view
+)
+select r.name, array_agg(n.nspname || '.' || c.relname order by 1)
+from reader as r
+inner join pg_class as c on c.oid = r.view
+inner join pg_namespace as n on n.oid = c.relnamespace
+group by 1
+"""
+_VERSION = re.compile(r" · contract (\d+\.\d+\.\d+)$")
 
 Connection = psycopg.Connection[tuple[Any, ...]]
-Shape = dict[str, tuple[str, bool]]
 
 
 def ensure_raw(db: Database, contracts: Mapping[str, SystemContract]) -> None:
-    """Create what is missing of the raw schemas, tables, keys and comments; run again, it changes nothing.
-
-    A nullable column that the contract gained is added. Everything else that differs is for a person to decide.
+    """Create and migrate the raw schemas, tables, keys and comments; run again, it changes nothing.
 
     Raises:
         ContractError: a raw table differs from its contract in a way that could lose or alter rows.
@@ -49,75 +80,201 @@ def ensure_raw(db: Database, contracts: Mapping[str, SystemContract]) -> None:
         ensure_tables(connection, [table for contract in contracts.values() for table in contract.tables])
 
 
-def ensure_tables(connection: Connection, tables: Iterable[TableContract]) -> None:
-    """`ensure_raw` over a connection of the pipeline role; two look-ups in one round trip when nothing is to do."""
+def ensure_tables(connection: Connection, tables: Iterable[TableContract]) -> list[TableContract]:
+    """`ensure_raw` over a connection of the pipeline role; two look-ups in one round trip when nothing is to do.
+
+    Returns:
+        The tables to be set aside and pulled anew, for which the contract's major version was raised. They are as
+        they were: `set_aside` belongs into the transaction that merges what was pulled.
+    """
     wanted = list(tables)
-    if not _statements(connection, wanted):
-        return
-    connection.execute("select pg_advisory_xact_lock(%s)", [ENSURE_LOCK])
-    # Looked at again: another loader may have done it while this one waited.
-    for statement in _statements(connection, wanted):
-        connection.execute(statement.encode())
-    connection.commit()
+    drifts = read_drifts(connection, wanted)
+    if any(_statements(drift) for drift in drifts):
+        connection.execute("select pg_advisory_xact_lock(%s)", [ENSURE_LOCK])
+        # Looked at again: another loader may have done it while this one waited.
+        drifts = read_drifts(connection, wanted)
+        for drift in drifts:
+            for statement in _statements(drift):
+                connection.execute(statement.encode())
+        connection.commit()
+    return [drift.table for drift in drifts if drift.verdict == "replace"]
 
 
-def _statements(connection: Connection, tables: list[TableContract]) -> list[str]:
-    names = [[table.raw_schema for table in tables], [table.name for table in tables]]
+def read_drifts(connection: Connection, tables: Iterable[TableContract]) -> list[Drift]:
+    """How the raw tables differ from their contracts, in the order given."""
+    wanted = list(tables)
+    names = [[table.raw_schema for table in wanted], [table.name for table in wanted]]
     with connection.pipeline():
         columns = connection.execute(_CATALOGUE, names)
         keys = connection.execute(_KEYS, names)
-    shapes: dict[str, Shape] = {}
-    for name, column, kind, not_null in columns:
-        shapes.setdefault(name, {})[column] = (kind, not_null)
+    shapes: dict[str, dict[str, RawColumn]] = {}
+    versions: dict[str, str] = {}
+    for name, comment, column, kind, not_null in columns:
+        shapes.setdefault(name, {})[column] = RawColumn(kind, not_null)
+        found = _VERSION.search(comment or "")
+        versions[name] = found[1] if found else FIRST_VERSION
     primary = {name: tuple(key) for name, key in keys}
-    statements: list[str] = []
-    for table in tables:
-        shape = shapes.get(table.qualified_name)
-        if shape is None:
-            statements += raw_table_ddl(table)
-        else:
-            statements += _additions(table, shape, primary.get(table.qualified_name, ()))
+    drifts = []
+    for table in wanted:
+        name = table.qualified_name
+        if name not in shapes:
+            drifts.append(compare(table, None))
+            continue
+        shape = RawShape(_with_readers(connection, table, shapes[name]), primary.get(name, ()), versions[name])
+        drifts.append(compare(table, shape))
+    return drifts
+
+
+def refusal(drift: Drift) -> ContractError:
+    """Why the next run refuses the table, and the two ways out."""
+    table, shape, first = drift.table, drift.shape, drift.unsafe[0]
+    assert shape is not None
+    place = [f"file {table.system}.yaml", f"table {table.name}", f"column {first.column}" if first.column else ""]
+    return ContractError(
+        f"The raw table {table.qualified_name} is not as its contract says: {'; '.join(map(str, drift.unsafe))}.",
+        where=", ".join([*filter(None, place), f"rule {first.change}"]),
+        expected=f"the shape raw was given under version {shape.version}, or a contract of version {drift.next_major}",
+        do=f"restore the contract, or raise its version to {drift.next_major}: the next run then keeps the table "
+        f"beside as {aside_name(table, shape.version)} and pulls everything anew; nothing was pulled",
+    )
+
+
+def aside_name(table: TableContract, version: str) -> str:
+    """The name a raw table is kept under once a new major version has taken its place."""
+    return f"{table.qualified_name}__v{version.replace('.', '_')}"
+
+
+def set_aside(connection: Connection, table: TableContract) -> str:
+    """Keep the raw table beside under the version it was made under and make a new one, in the caller's transaction.
+
+    Staging views that read it would follow it under its new name, so they go: dbt builds them anew.
+
+    Returns:
+        The name it is kept under.
+    """
+    connection.execute("select pg_advisory_xact_lock(%s)", [ENSURE_LOCK])
+    (drift,) = read_drifts(connection, [table])
+    shape = drift.shape
+    assert shape is not None
+    views = {view for found in _readers(connection, table).values() for view in found}
+    aside = aside_name(table, shape.version)
+    taken = connection.execute("select to_regclass(%s) is not null", [quote_qualified(aside)]).fetchone()
+    if (taken and taken[0]) or _foreign(views):
+        found = f"the views {', '.join(_foreign(views))} read it" if _foreign(views) else f"{aside} is there already"
+        raise ContractError(
+            f"The raw table cannot be set aside: {found}.",
+            where=table.qualified_name,
+            expected=f"the name {aside} free, and no view but dbt's own reading the table",
+            do="rename or drop what stands in the way; raw keeps its last state",
+        )
+    old_index, name = f"{table.name}__changed_at", aside.partition(".")[2]
+    schema = quote(table.raw_schema)
+    statements = [
+        *_drop_views(views),
+        f"alter table {quote_qualified(table.qualified_name)} rename to {quote(name)}",
+        f"alter index if exists {schema}.{quote(old_index)} rename to {quote(name + '__at')}",
+        *_rename_key(connection, table, name),
+        *raw_table_ddl(table),
+    ]
+    for statement in statements:
+        connection.execute(statement.encode())
+    return aside
+
+
+def _rename_key(connection: Connection, table: TableContract, name: str) -> list[str]:
+    """Give the key's constraint the name of its table, so that the new table's own can have the old one."""
+    row = connection.execute(
+        "select conname from pg_constraint where conrelid = to_regclass(%s) and contype = 'p'",
+        [quote_qualified(table.qualified_name)],
+    ).fetchone()
+    renamed = quote_qualified(f"{table.raw_schema}.{name}")
+    return [f"alter table {renamed} rename constraint {quote(row[0])} to {quote(name + '__key')}"] if row else []
+
+
+def _statements(drift: Drift) -> list[str]:
+    """What brings a raw table to its contract; nothing where it is there, or waits to be replaced.
+
+    Raises:
+        ContractError: the table differs in a way that could lose or alter rows.
+    """
+    table, shape = drift.table, drift.shape
+    if shape is None:
+        return raw_table_ddl(table)
+    if drift.verdict == "refuse":
+        raise refusal(drift)
+    if drift.verdict == "replace":
+        return []
+    statements = [statement for item in drift.differences for statement in _migration(table, item)]
+    retyped = [item for item in drift.differences if item.change == "type"]
+    if retyped:
+        views = {view for item in retyped for view in shape.columns[item.column or ""].readers}
+        if _foreign(views):
+            raise _read_elsewhere(table, retyped[0], _foreign(views))
+        # What is built from the table follows its types, so the next run has something to build.
+        state = f"where system = '{table.system}' and table_name = '{table.name}'"
+        moved = f"update ops.source_states set content_version = content_version + 1 {state}"
+        statements = [*_drop_views(views), *statements, *_rehash(table, retyped), moved]
+    if statements or shape.version != table.version:
+        statements += [statement for statement in raw_table_ddl(table) if statement.startswith("comment on ")]
     return statements
 
 
-def _additions(table: TableContract, shape: Shape, key: tuple[str, ...]) -> list[str]:
-    """Columns to add to a table that is there."""
-    required = {column.name for column in table.columns if column.required}
-    name = quote_qualified(table.qualified_name)
-    if key != table.key:
-        raise _drift(table, f"its key is ({', '.join(key)})", f"the key ({', '.join(table.key)})")
-    known = {column for column, _ in typed_columns(table)} | {column for column, _ in BOOKKEEPING}
-    if unknown := sorted(set(shape) - known):
-        raise _drift(table, f"it has columns the contract lost: {', '.join(unknown)}", "the contract's columns")
-    added = []
-    for column, kind in typed_columns(table):
-        if column not in shape:
-            if column in required:
-                raise _drift(table, f"the required column {column} is new", f"{column} to be optional at first")
-            added.append(f"alter table {name} add column {quote(column)} {kind}")
-            continue
-        present, not_null = shape[column]
-        if present != _catalogue_type(kind):
-            raise _drift(table, f"{column} is {present}", f"{column} as {kind}")
-        if not_null and column not in required:
-            added.append(f"alter table {name} alter column {quote(column)} drop not null")
-        if not not_null and column in required:
-            raise _drift(table, f"{column} may be empty", f"{column} to be required")
-    return [*added, *_comments(table)] if added else []
+def _migration(table: TableContract, item: Difference) -> list[str]:
+    name, column = quote_qualified(table.qualified_name), quote(item.column or "")
+    kind = dict(typed_columns(table))[item.column or ""]
+    if item.change == "column":
+        return [f"alter table {name} add column {column} {kind}"]
+    if item.change == "required":
+        return [f"alter table {name} alter column {column} drop not null"]
+    # A date's text form depends on the session; the landing's own sessions speak ISO.
+    return [
+        "set local datestyle = 'ISO, YMD'",
+        f"alter table {name} alter column {column} type {kind} using {column}::{kind}",
+    ]
 
 
-def _comments(table: TableContract) -> list[str]:
-    return [statement for statement in raw_table_ddl(table) if statement.startswith("comment on ")]
+def _rehash(table: TableContract, retyped: list[Difference]) -> list[str]:
+    """A value with more digits after its point has another text form: rows must not look changed for that."""
+    if not any(item.is_rescaled for item in retyped):
+        return []
+    return [
+        "set local timezone = 'UTC'",
+        f"update {quote_qualified(table.qualified_name)} as r set _row_hash = {row_hash(table, 'r')}",
+    ]
 
 
-def _catalogue_type(kind: str) -> str:
-    return "timestamp with time zone" if kind == "timestamptz" else kind
+def _with_readers(
+    connection: Connection, table: TableContract, columns: Mapping[str, RawColumn]
+) -> Mapping[str, RawColumn]:
+    """The columns with the views that read them, looked up only where a type differs."""
+    wanted = {name: catalogue_type(kind) for name, kind in typed_columns(table)}
+    if all(column.pg_type == wanted.get(name, column.pg_type) for name, column in columns.items()):
+        return columns
+    readers = _readers(connection, table)
+    return {
+        name: RawColumn(column.pg_type, column.required, tuple(readers.get(name, ())))
+        for name, column in columns.items()
+    }
 
 
-def _drift(table: TableContract, found: str, expected: str) -> ContractError:
+def _readers(connection: Connection, table: TableContract) -> dict[str, list[str]]:
+    """Views by the column they read, directly or through other views."""
+    return dict(connection.execute(_READERS, [quote_qualified(table.qualified_name)]).fetchall())
+
+
+def _foreign(views: Iterable[str]) -> list[str]:
+    return sorted(view for view in views if view.partition(".")[0] != STAGING)
+
+
+def _drop_views(views: Iterable[str]) -> list[str]:
+    names = ", ".join(quote_qualified(view) for view in sorted(views))
+    return [f"drop view {names}"] if names else []
+
+
+def _read_elsewhere(table: TableContract, item: Difference, views: list[str]) -> ContractError:
     return ContractError(
-        f"The raw table is not as its contract says: {found}.",
-        where=table.qualified_name,
-        expected=f"{expected} (contract {table.system} {table.version})",
-        do="migrate the raw table by hand, or restore the contract; nothing was pulled",
+        f"The column {item.column} cannot become {item.contract}: {', '.join(views)} reads it.",
+        where=f"file {table.system}.yaml, table {table.name}, column {item.column}, rule type",
+        expected=f"no view but dbt's own (schema {STAGING}) reading {table.qualified_name}",
+        do="drop the view, run again, and create it anew; nothing was pulled",
     )

@@ -23,8 +23,8 @@ from connectors.contract import SystemContract, TableContract
 from connectors.contract.ddl import quote, quote_qualified
 from connectors.landing import ledger
 from connectors.landing.ahead import read_ahead
-from connectors.landing.ensure import ensure_tables
-from connectors.landing.merge import Plan, make_plan, merge
+from connectors.landing.ensure import ensure_tables, set_aside
+from connectors.landing.merge import Plan, make_plan, merge, plan_anew
 from connectors.landing.model import AdmissionGate, GateRequest, GateResult, LandingResult
 from connectors.landing.quarantine import has_new_rejects, store_rejected
 from connectors.landing.repeats import Repeats, put_back, settle_repeats
@@ -114,18 +114,21 @@ class _Landing:
 
     def run(self, cursor: str | None) -> LandingResult:
         """All steps in order, up to the commit."""
-        ensure_tables(self.connection, [self.table])
+        is_replaced = bool(ensure_tables(self.connection, [self.table]))
         self.connection.commit()
         self.stage = Stage(self.connection, self.table, partial(citizen_tokens, settings=self.settings))
         with closing(self.stage) as stage:
-            pull = self._pull(stage, cursor)
+            pull = self._pull(stage, None if is_replaced else cursor)
             if stage.read == 0 and not pull.is_complete:
                 return self._admit_nothing(pull)
             if not stage.exists:
                 stage.create()
             repeats = settle_repeats(self.connection, self.table, stage.name)
             stage.refuse(repeats.rejected)
-        plan = make_plan(self.connection, self.table, stage.name, is_complete=pull.is_complete)
+        if is_replaced:
+            plan = plan_anew(self.connection, self.table, stage.name)
+        else:
+            plan = make_plan(self.connection, self.table, stage.name, is_complete=pull.is_complete)
         self._guard_shrink(plan, stage.rejected)
         answer = self._ask_gate(plan)
         if answer is not None and not answer.passed:
@@ -179,9 +182,9 @@ class _Landing:
 
     def _guard_shrink(self, plan: Plan, rejected: int) -> None:
         allowed = self.table.allowed_shrink(plan.before)
-        if plan.deleted > allowed:
+        if plan.lost > allowed:
             raise HeldBatch(
-                f"{plan.deleted} of {plan.before} rows would be marked deleted.",
+                f"{plan.lost} of {plan.before} rows would be marked deleted.",
                 where=f"{self.table.system}.{self.table.name}",
                 expected=f"at most {allowed} (share {self.table.shrink_max_share:g}); {rejected} rows were rejected",
                 do="ask the owner whether so many rows are really gone; if so raise shrinkMaxShare for one run",
@@ -224,6 +227,8 @@ class _Landing:
         notes = [*pull.warnings]
         if plan.deferred:
             notes.append(f"{plan.deferred} deletions wait: rejected rows without a readable key may be those rows")
+        if plan.replaces:
+            notes.append(f"the table of the contract before is kept as {set_aside(self.connection, self.table)}")
         if warned:
             notes.append(f"admission gate warns: {', '.join(warned)}")
         result = replace(

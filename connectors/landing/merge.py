@@ -39,6 +39,7 @@ class Plan:
         deferred: deletions not made because rejected rows without a readable key may be those very rows.
         before: rows of raw that are not marked deleted.
         present: keys to be written that raw has, marked deleted or not.
+        replaces: raw is set aside for a new table, so all its rows count as deleted and all staged ones as inserted.
     """
 
     staged: int
@@ -48,6 +49,12 @@ class Plan:
     deferred: int
     before: int
     present: int
+    replaces: bool = False
+
+    @property
+    def lost(self) -> int:
+        """Rows the source no longer has, for the shrink guard."""
+        return self.before - self.staged if self.replaces else self.deleted
 
     @property
     def unchanged(self) -> int:
@@ -89,6 +96,21 @@ where r.{first_key} is null or r._deleted_at is not null or r._row_hash <> s.has
     assert row is not None
     count, inserted, updated, deleted, before, present = (int(value) for value in row)
     return Plan(count, inserted, updated, deleted, deferred, before, present)
+
+
+def plan_anew(connection: Connection, table: TableContract, stage: str) -> Plan:
+    """Everything staged goes into a new table; the one that is there is set aside with all its rows."""
+    raw, staged = quote_qualified(table.qualified_name), quote_qualified(stage)
+    connection.execute(
+        f"create temp table {PLAN} as select s.ctid as tid, {row_hash(table, 's')} as hash from {staged} as s".encode()
+    )
+    connection.execute(f"create temp table {VANISHED} as select {key_list(table)} from {staged} limit 0".encode())
+    row = connection.execute(
+        f"select (select count(*) from {PLAN}), (select count(*) from {raw} where _deleted_at is null)".encode()
+    ).fetchone()
+    assert row is not None
+    staged_rows, before = int(row[0]), int(row[1])
+    return Plan(staged_rows, staged_rows, 0, before, 0, before, 0, replaces=True)
 
 
 def _find_vanished(connection: Connection, table: TableContract, raw: str, staged: str) -> int:

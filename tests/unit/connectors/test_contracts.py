@@ -126,6 +126,7 @@ BROKEN: dict[str, tuple[Change, str]] = {
     ),
     "no freshness": (lambda d: d.pop("slaProperties"), "latency"),
     "another standard": (lambda d: d.update(apiVersion="v2.2.2"), "apiVersion"),
+    "no version": (lambda d: d.update(version="2026-06"), "2026-06"),
     "another name": (lambda d: d.update(id="civil"), "civil_affairs"),
     "a column twice": (
         lambda d: d["schema"][0]["properties"].append(dict(_column("name")(d))),
