@@ -7,8 +7,7 @@ next loader of the table closes the one and drops the other, and pulls from the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
@@ -26,8 +25,9 @@ from connectors.landing.ahead import read_ahead
 from connectors.landing.ensure import ensure_tables, set_aside
 from connectors.landing.merge import Plan, make_plan, merge, plan_anew
 from connectors.landing.model import AdmissionGate, GateRequest, GateResult, LandingResult
-from connectors.landing.quarantine import has_new_rejects, store_rejected
+from connectors.landing.quarantine import close_repaired, has_new_rejects, store_rejected
 from connectors.landing.repeats import Repeats, put_back, settle_repeats
+from connectors.landing.session import landing_session
 from connectors.landing.stage import Stage
 from connectors.transports import Pull, open_transport
 from connectors.transports.clock import midnight
@@ -67,7 +67,7 @@ def land_table(
     Raises:
         TransientError: the source did not answer (recorded as failed), or another loader holds the table.
     """
-    with _connect(db, table) as connection, ledger.table_lock(connection, table):
+    with landing_session(db, table) as connection, ledger.table_lock(connection, table):
         state = ledger.current_state(connection, table)
         batch_id = ledger.open_batch(connection, table, run_id, None if full else state.cursor)
         result = LandingResult(table.system, table.name, batch_id, "admitted", cursor=state.cursor, as_of=state.as_of)
@@ -176,7 +176,7 @@ class _Landing:
             self.connection.commit()
         except psycopg.OperationalError:
             # The database went away. Should it stay away, the row stays `loading` and the next loader closes it.
-            with _connect(self.db, self.table) as other:
+            with landing_session(self.db, self.table) as other:
                 ledger.record(other, self.table, result)
         return result
 
@@ -247,6 +247,7 @@ class _Landing:
             warned=warned,
         )
         store_rejected(self.connection, self.table, result.batch_id)
+        close_repaired(self.connection, self.table, self.stage.name, result.batch_id)
         merge(self.connection, self.table, self.stage.name, result.batch_id, plan)
         ledger.record(self.connection, self.table, result, moved=plan.moves)
         self.stage.drop()
@@ -308,20 +309,3 @@ def _unforeseen(error: Exception) -> str:
 def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
     moments = [moment for moment in (one, other) if moment is not None]
     return max(moments) if moments else None
-
-
-@contextmanager
-def _connect(db: Database, table: TableContract) -> Iterator[Connection]:
-    """A session of the pipeline whose text forms of values, and so its row hashes, do not depend on the server."""
-    try:
-        connection = db.psycopg("pipeline")
-    except psycopg.OperationalError as error:
-        raise connection_error(error, db.shown) from None
-    with connection:
-        connection.execute(
-            "select set_config('datestyle', 'ISO, YMD', false), set_config('timezone', 'UTC', false),"
-            " set_config('application_name', %s, false)",
-            [f"cityhub landing {table.qualified_name}"],
-        )
-        connection.commit()
-        yield connection

@@ -61,6 +61,7 @@ update ops.batches set
     reason = %(reason)s
 where batch_id = %(batch_id)s
 """
+_COUNTS = ("read", "inserted", "updated", "unchanged", "deleted", "quarantined", "rejected")
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,31 @@ def record(connection: Connection, table: TableContract, result: LandingResult, 
         "freshness": table.freshness_hours,
     }
     connection.execute(_STATE, state)
+
+
+def record_replay(connection: Connection, table: TableContract, result: LandingResult, *, moved: bool) -> None:
+    """Write a finished batch of rows replayed from the quarantine, in the caller's transaction.
+
+    State, cursor and last batch of the source stay: a replay says nothing about the source. Downstream learns that
+    rows moved.
+    """
+    values = {name: getattr(result, name) for name in _COUNTS}
+    connection.execute(
+        _FINISH,
+        {
+            **values,
+            "state": result.state,
+            "cursor": None,
+            "as_of": None,
+            "reason": result.reason,
+            "batch_id": result.batch_id,
+        },
+    )
+    if moved:
+        connection.execute(
+            "update ops.source_states set content_version = content_version + 1 where system = %s and table_name = %s",
+            [table.system, table.name],
+        )
 
 
 def keep_stage(connection: Connection, table: TableContract, stage: str, batch_id: int) -> None:

@@ -116,7 +116,8 @@ def plan_anew(connection: Connection, table: TableContract, stage: str) -> Plan:
 def _find_vanished(connection: Connection, table: TableContract, raw: str, staged: str) -> int:
     """Note the keys a complete pull did not bring; return how many deletions must wait.
 
-    A row that came but was refused is not gone. Where refused rows carry no readable key, nobody can say which row
+    A row that came but was refused is not gone; nor is the row that its department repaired by workbook while the
+    source goes on delivering it wrong. Where refused rows carry no readable key, nobody can say which row
     each of them is, so nothing is marked deleted until they are repaired or waived.
     """
     connection.execute(
@@ -126,12 +127,18 @@ select {key_list(table, "r")}
 from {raw} as r
 where r._deleted_at is null
     and not exists (select 1 from {staged} as s where {same_key(table, "s", "r")})
-    and not exists (select 1 from {REJECTS} as x where x.match_key = {key_text(table, "r")})""".encode()
+    and not exists (select 1 from {REJECTS} as x where x.match_key = {key_text(table, "r")})
+    and not exists (
+        select 1 from {REJECTS} as x
+        inner join quarantine.rejected_rows as q on q.row_digest = x.row_digest
+        where q.system = %s and q.table_name = %s and q.status = 'repaired' and q.repaired_key = {key_text(table, "r")}
+    )""".encode(),
+        [table.system, table.name],
     )
     unreadable = connection.execute(
         f"select exists (select 1 from {REJECTS} as x where x.match_key is null and not exists ("
         "  select 1 from quarantine.rejected_rows as q where q.system = %s and q.table_name = %s"
-        "    and q.row_digest = x.row_digest and q.status = 'waived'))".encode(),
+        "    and q.row_digest = x.row_digest and q.status in ('waived', 'repaired')))".encode(),
         [table.system, table.name],
     ).fetchone()
     if unreadable is None or not unreadable[0]:

@@ -85,6 +85,7 @@ def test_rejected_row_is_kept_whole_and_its_raw_row_stays(
     assert [r[0] for r in raw(database, contract)] == ["S001", "S002"]
     (listed,) = list_rejected(database, system="fire_safety", table="checks")
     assert listed == {
+        "id": listed["id"],
         "system": "fire_safety",
         "table": "checks",
         "key": "S002",

@@ -1,0 +1,42 @@
+"""Every reason a row can be refused or marked for has a sentence in both languages."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from connectors.checks.wording import TEXTS, reason_text
+from connectors.contract import Rule, TableContract, load_contracts
+
+TABLES = [table for contract in load_contracts().values() for table in contract.tables]
+
+
+def _label(rule: Rule) -> str:
+    return rule.name if rule.kind == "expression" else rule.kind
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: f"{table.system}.{table.name}")
+def test_every_rule_of_every_contract_has_its_sentences(table: TableContract) -> None:
+    for rule in table.all_rules:
+        if rule.kind == "missing_share":
+            continue
+        reason = {"rule": _label(rule), "column": rule.column, "severity": rule.severity}
+        chinese, english = reason_text(table, reason), reason_text(table, reason, "en")
+        assert "不符合规则" not in chinese
+        assert re.search("[\u4e00-\u9fff]", chinese)
+        if rule.kind != "pattern":
+            assert "?" not in chinese + english
+        assert "None" not in chinese + english
+        if rule.column and rule.kind != "expression":
+            assert table.column(rule.column).zh in chinese
+            assert rule.column in english
+
+
+def test_a_rule_that_is_gone_is_told_by_its_name() -> None:
+    assert reason_text(TABLES[0], {"rule": "old_rule", "column": None}) == "不符合规则 old_rule"
+    assert "gone_column" in reason_text(TABLES[0], {"rule": "required", "column": "gone_column"})
+
+
+def test_texts_come_in_pairs() -> None:
+    assert all(chinese and english for chinese, english in TEXTS.values())
