@@ -17,7 +17,13 @@ from connectors.contract.columns import map_column
 from connectors.contract.fields import Place, checked_name, chosen, custom_values, needed, refuse_repeats, severity_of
 from connectors.contract.model import LoadMode, Rule, SystemContract, TableContract, Transport
 
-_SYSTEM_PROPERTIES = {"nameZh": str, "timezone": str, "shrinkMaxShare": float, "rejectMaxShare": float}
+_SYSTEM_PROPERTIES = {
+    "nameZh": str,
+    "timezone": str,
+    "shrinkMaxShare": float,
+    "rejectMaxShare": float,
+    "manifest": str,
+}
 _SERVER_PROPERTIES = {"transport": str}
 _TABLE_PROPERTIES = {
     "loadMode": str,
@@ -25,11 +31,14 @@ _TABLE_PROPERTIES = {
     "overlapMinutes": int,
     "sourceFormat": str,
     "encoding": str,
+    "manifest": str,
     "asOf": str,
     "shrinkMaxShare": float,
     "rejectMaxShare": float,
 }
 _OPERATORS = ("<", "<=", ">", ">=", "=", "!=")
+_ENCODINGS = ("utf-8", "gb18030", "gbk")
+_MANIFESTS = ("required", "optional")
 _FORMATS = ("csv", "xlsx", "jsonl", "parquet")
 
 
@@ -69,7 +78,7 @@ def map_contract(contract: OpenDataContractStandard, place: Place) -> SystemCont
         timezone=timezone,
         tables=(),
     )
-    defaults = {key: value for key, value in properties.items() if key.endswith("Share")}
+    defaults = {key: value for key, value in properties.items() if key.endswith("Share") or key == "manifest"}
     latencies = _latencies(contract, place)
     tables = tuple(_map_table(item, head, defaults, latencies, place) for item in contract.schema_ or [])
     if not tables:
@@ -121,6 +130,8 @@ def _map_table(
             expected=f"one of {', '.join(_FORMATS)} for transport files, nothing otherwise",
             do="add, correct or remove it",
         )
+    _require_choice(own, "encoding", _ENCODINGS, place)
+    _require_choice(own, "manifest", _MANIFESTS, place)
     for share in ("shrinkMaxShare", "rejectMaxShare"):
         if not 0 <= float(needed(own.get(share), place, share, "a share from 0 to 1, here or for the whole file")) <= 1:
             raise place.error(f"{share} is not a share.", at=share, expected="a number from 0 to 1", do="correct it")
@@ -148,7 +159,18 @@ def _map_table(
         as_of_column=as_of,
         timezone=head.timezone,
         raw_schema=head.raw_schema,
+        needs_manifest=own.get("manifest") != "optional",
     )
+
+
+def _require_choice(own: Mapping[str, Any], name: str, choices: tuple[str, ...], place: Place) -> None:
+    if own.get(name) not in (None, *choices):
+        raise place.error(
+            f"Unknown {name}: {own[name]!r}.",
+            at=f"customProperties {name}",
+            expected=f"one of {', '.join(choices)}",
+            do="correct it",
+        )
 
 
 def _cursor(own: Mapping[str, Any], load_mode: str, types: Mapping[str, str], place: Place) -> str | None:

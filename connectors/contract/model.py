@@ -112,6 +112,7 @@ class TableContract:
     as_of_column: str | None
     timezone: str
     raw_schema: str
+    needs_manifest: bool = True
 
     @property
     def qualified_name(self) -> str:

@@ -136,7 +136,10 @@ class _Landing:
         return self._admit(pull, plan, repeats, answer)
 
     def _pull(self, stage: Stage, cursor: str | None) -> Pull:
-        transport = open_transport(self.settings, self.contract)
+        taken = ledger.taken_drops(self.connection, self.table)
+        # No transaction stays open while the source is read.
+        self.connection.commit()
+        transport = open_transport(self.settings, self.contract, taken)
         with closing(transport):
             pull = transport.pull(self.table, cursor)
             for frame in read_ahead(pull.batches):
@@ -249,6 +252,7 @@ class _Landing:
         store_rejected(self.connection, self.table, result.batch_id)
         close_repaired(self.connection, self.table, self.stage.name, result.batch_id)
         merge(self.connection, self.table, self.stage.name, result.batch_id, plan)
+        ledger.take_drops(self.connection, self.table, result.batch_id, pull.drops)
         ledger.record(self.connection, self.table, result, moved=plan.moves)
         self.stage.drop()
         self.connection.commit()
@@ -262,6 +266,7 @@ class _Landing:
             as_of=_latest(pull.as_of, self.result.as_of),
             reason="; ".join(pull.warnings) or None,
         )
+        ledger.take_drops(self.connection, self.table, result.batch_id, pull.drops)
         ledger.record(self.connection, self.table, result)
         self.connection.commit()
         return result

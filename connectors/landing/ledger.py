@@ -6,10 +6,10 @@ Only counts, cursors and reasons without row values are written here.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import psycopg
@@ -198,6 +198,23 @@ def record_replay(connection: Connection, table: TableContract, result: LandingR
             "update ops.source_states set content_version = content_version + 1 where system = %s and table_name = %s",
             [table.system, table.name],
         )
+
+
+def taken_drops(connection: Connection, table: TableContract) -> frozenset[date]:
+    """Days whose drop an admitted batch of the append table took."""
+    found = connection.execute(
+        "select drop_on from ops.taken_drops where system = %s and table_name = %s", [table.system, table.name]
+    ).fetchall()
+    return frozenset(day for (day,) in found)
+
+
+def take_drops(connection: Connection, table: TableContract, batch_id: int, days: Collection[date]) -> None:
+    """Note the drops of a batch that is being admitted, in its transaction. The first batch keeps a drop."""
+    connection.execute(
+        "insert into ops.taken_drops (system, table_name, drop_on, batch_id)"
+        " select %s, %s, drop_on, %s from unnest(%s::date[]) as drop_on on conflict do nothing",
+        [table.system, table.name, batch_id, sorted(days)],
+    )
 
 
 def keep_stage(connection: Connection, table: TableContract, stage: str, batch_id: int) -> None:

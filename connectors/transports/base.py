@@ -36,6 +36,7 @@ class Pull:
         as_of: the moment the source says its answer describes.
         source_total: how many rows the source says it sent.
         warnings: things to tell the data team that stop nothing, without row values.
+        drops: days whose drop an append table took; they are not taken again.
     """
 
     batches: Iterator[pl.DataFrame]
@@ -44,6 +45,7 @@ class Pull:
     as_of: datetime | None = None
     source_total: int | None = None
     warnings: list[str] = field(default_factory=list)
+    drops: list[date] = field(default_factory=list)
 
 
 class Transport(Protocol):

@@ -1,21 +1,17 @@
 """Pulls from drop folders: `<root>/<YYYY-MM-DD>/<file>`, local or wherever fsspec reaches (`sftp://user@host/path`).
 
-A folder counts once its `_manifest.json` is there: `{"files": {name: {"rows": n, "sha256": hex}}}`, written last. A
-local file is read only after its digest agrees, so a truncated one never yields a row. A remote one comes once: text is
-read as it comes and counts only if the digest agrees at its end, formats that need random access are copied first.
-Snapshot tables take the newest drop; append tables take every drop after the cursor, in order.
+A local file is inspected before it is read: one that is truncated or wrongly encoded never yields a row. A remote one
+comes once: text is read as it comes and counts only if it stood the inspection at its end, formats that need random
+access are copied first. Which drops are complete, and which are due, is decided in `drops`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date
 from itertools import islice
 from typing import IO, Any
@@ -26,33 +22,28 @@ import polars as pl
 from connectors.contract import SystemContract, TableContract
 from connectors.transports.base import CHUNK_ROWS, Pull, extra_columns_note, positions, require_columns, text_column
 from connectors.transports.clock import midnight
-from connectors.transports.formats import Row, Source, open_reader
+from connectors.transports.drops import MANIFEST, Drop, DropFolder
+from connectors.transports.formats import Row, Source, open_reader, wrong_encoding
+from connectors.transports.inspection import Evidence, Inspected, contradiction
 from connectors.transports.login import Login
 from warehouse.errors import CityhubError, ConfigurationError, HeldBatch, PermanentError, TransientError
 from warehouse.settings import mask_url
 
-MANIFEST = "_manifest.json"
 BLOCK_BYTES = 1 << 20
-# Formats that are read from start to end; the others jump about in their file.
-SEQUENTIAL = ("csv", "jsonl")
-
-
-@dataclass(frozen=True)
-class Drop:
-    """One complete dated folder."""
-
-    day: date
-    path: str
-    files: dict[str, dict[str, Any]]
+# Formats that are text, read from start to end; the others jump about in their file.
+TEXT = ("csv", "jsonl")
 
 
 class FileTransport:
-    """Dated drops of one department."""
+    """Dated drops of one department. `taken`: the drops that the append table to be pulled has taken before."""
 
-    def __init__(self, url: str, contract: SystemContract, login: Login | None = None) -> None:
+    def __init__(
+        self, url: str, contract: SystemContract, login: Login | None = None, taken: Collection[date] = ()
+    ) -> None:
         self.contract = contract
         self._url = url
         self._login = login or Login(contract.system)
+        self._taken = taken
         self._opened: tuple[Any, str] | None = None
 
     @property
@@ -61,11 +52,13 @@ class FileTransport:
 
     def check(self) -> None:
         with self._guard():
-            drop = self._newest()
+            folder = self._folder()
             for table in self.contract.tables:
-                self._require_file(table, drop)
-                with self._file(table, drop) as (stream, name):
-                    source = Source(stream, name, table)
+                with self._file(table, folder.newest(table)) as source:
+                    evidence = Evidence()
+                    evidence.add(source.stream.read(BLOCK_BYTES))
+                    _require_encoding(source, evidence)
+                    source.stream.seek(0)
                     header = next(iter(open_reader(source)))
                     require_columns(table, [str(name) for name in header], source.name)
 
@@ -73,6 +66,15 @@ class FileTransport:
         pull = Pull(iter(()), is_complete=table.load_mode != "append", cursor=cursor)
         pull.batches = self._batches(table, cursor, pull)
         return pull
+
+    def due(self, table: TableContract, cursor: str | None) -> list[Drop]:
+        """The drops that a pull would take now.
+
+        Raises:
+            CityhubError: as a pull would.
+        """
+        with self._guard():
+            return self._folder().due(table, cursor, self._taken)
 
     def close(self) -> None:
         if self._opened is not None and self._is_sftp:
@@ -83,131 +85,67 @@ class FileTransport:
 
     def _batches(self, table: TableContract, cursor: str | None, pull: Pull) -> Iterator[pl.DataFrame]:
         with self._guard():
-            drops = self._due(table, cursor)
-            for drop in drops:
+            folder = self._folder()
+            for drop in folder.due(table, cursor, self._taken):
                 pull.as_of, pull.cursor = midnight(drop.day, table.timezone), drop.day.isoformat()
-                declared = self._require_file(table, drop)
-                pull.source_total = (pull.source_total or 0) + declared
+                if drop.rows is not None:
+                    pull.source_total = (pull.source_total or 0) + drop.rows
                 with self._open(table, drop) as source:
-                    yield from _frames(source, declared, pull)
+                    yield from _frames(source, drop.rows, pull)
+                if drop.state is not None and folder.state(drop.path) != drop.state:
+                    raise TransientError(
+                        f"The file {table.source_name} changed while it was read.",
+                        where=f"{table.system}.{table.name} ({drop.day} at {self.address})",
+                        expected="a file that is written once",
+                        do="wait for the next run; ask the owner for a manifest, written last",
+                    )
+                if table.load_mode == "append":
+                    pull.drops.append(drop.day)
 
-    def _due(self, table: TableContract, cursor: str | None) -> list[Drop]:
-        newest = self._newest()
-        if cursor is not None and newest.day.isoformat() < cursor:
-            raise HeldBatch(
-                f"The newest complete drop is of {newest.day}, older than the one of {cursor} already taken.",
-                where=f"{table.system}.{table.name} ({self.address})",
-                expected=f"the drop of {cursor} or a newer one",
-                do="ask the owner where the newer drops went; to take the older state on purpose run a full pull",
-            )
-        if table.load_mode != "append":
-            return [newest]
-        after = [day for day in self._days() if cursor is None or day.isoformat() > cursor]
-        return [drop for drop in map(self._drop, after) if drop is not None]
-
-    def _newest(self) -> Drop:
-        for day in reversed(self._days()):
-            drop = self._drop(day)
-            if drop is not None:
-                return drop
-        raise TransientError(
-            "There is no complete drop yet.",
-            where=self.address,
-            expected=f"a folder named YYYY-MM-DD that holds {MANIFEST}",
-            do="wait for the owner's delivery",
-        )
-
-    def _days(self) -> list[date]:
-        fs, root = self._root()
-        # Not fs.isdir and fs.exists: they take a broken line for a missing folder.
-        try:
-            is_folder = fs.info(root)["type"] == "directory"
-        except (FileNotFoundError, NotADirectoryError):
-            is_folder = False
-        if not is_folder:
-            raise PermanentError(
-                "The drop folder does not exist.",
-                where=self.address,
-                expected="a folder with one folder per day",
-                do=f"correct CITYHUB_SOURCE_{self.contract.system.upper()}_URL or create the folder",
-            )
-        names = (str(path).rstrip("/").rpartition("/")[2] for path in fs.ls(root, detail=False))
-        return sorted(day for day in map(_day, names) if day is not None)
-
-    def _drop(self, day: date) -> Drop | None:
-        """The drop of that day; None while its manifest is missing: it is still being written."""
-        fs, root = self._root()
-        path = f"{root}/{day.isoformat()}"
-        try:
-            files = json.loads(fs.cat_file(f"{path}/{MANIFEST}"))["files"]
-            return Drop(day, path, {str(name): dict(entry) for name, entry in files.items()})
-        except FileNotFoundError:
-            return None
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise HeldBatch(
-                "The manifest of a drop cannot be read.",
-                where=f"{day}/{MANIFEST} at {self.address}",
-                expected='{"files": {name: {"rows": n, "sha256": hex}}}',
-                do="ask the owner to deliver the drop again",
-            ) from None
-
-    def _require_file(self, table: TableContract, drop: Drop) -> int:
-        """Rows the manifest declares for the table's file."""
-        entry = drop.files.get(table.source_name, {})
-        rows = entry.get("rows")
-        if not isinstance(rows, int) or not isinstance(entry.get("sha256"), str):
-            raise HeldBatch(
-                f"The drop lacks the file {table.source_name}.",
-                where=f"{table.system}.{table.name} ({drop.day}/{MANIFEST} at {self.address})",
-                expected=f"{table.source_name} with its rows and sha256 in the manifest",
-                do="ask the owner to deliver the drop again, complete",
-            )
-        return rows
+    def _folder(self) -> DropFolder:
+        return DropFolder(*self._root(), self.address, self.contract.system)
 
     @contextmanager
-    def _file(self, table: TableContract, drop: Drop) -> Iterator[tuple[IO[bytes], str]]:
-        """The file of a table, opened, and its name as it may be printed."""
+    def _file(self, table: TableContract, drop: Drop) -> Iterator[Source]:
+        """The file of a table, opened."""
         fs, _ = self._root()
         name = f"{drop.day.isoformat()}/{table.source_name}"
         try:
-            file = fs.open(f"{drop.path}/{table.source_name}", "rb")
+            file = fs.open(drop.path, "rb")
         except FileNotFoundError:
             raise HeldBatch(
                 f"The manifest names {table.source_name}, but the file is not there.",
                 where=f"{table.system}.{table.name} ({name} at {self.address})",
-                expected="every file of the manifest in its folder",
+                expected=f"every file of {MANIFEST} in its folder",
                 do="ask the owner to deliver the drop again, complete",
             ) from None
         with file:
-            yield file, name
+            yield Source(file, name, table)
 
     @contextmanager
     def _open(self, table: TableContract, drop: Drop) -> Iterator[Source]:
-        """The file of a table; left without error it is proven to be the one the manifest describes."""
-        digest = str(drop.files[table.source_name]["sha256"]).lower()
-        with self._file(table, drop) as (file, name):
+        """The file of a table; left without error it stood its inspection."""
+        with self._file(table, drop) as source:
+            file = source.stream
             if self._is_local:
-                source = Source(file, name, table)
-                _prove(Digested(file), digest, source)
+                _inspect(Inspected(file), drop, source)
                 file.seek(0)
                 yield source
                 return
-            watched = Digested(self._windowed(file))
-            if table.source_format in SEQUENTIAL:
-                source = Source(io.BufferedReader(watched, BLOCK_BYTES), name, table)
+            watched = Inspected(self._windowed(file))
+            if table.source_format in TEXT:
                 try:
-                    yield source
+                    yield Source(io.BufferedReader(watched, BLOCK_BYTES), source.name, table)
                 except HeldBatch:
                     # Whatever a reader stumbles over, that the file is not whole is the better reason.
-                    _prove(watched, digest, source)
+                    _inspect(watched, drop, source)
                     raise
-                _prove(watched, digest, source)
+                _inspect(watched, drop, source)
                 return
             with tempfile.TemporaryFile() as copy:
-                source = Source(copy, name, table)
-                _prove(watched, digest, source, copy)
+                _inspect(watched, drop, source, copy)
                 copy.seek(0)
-                yield source
+                yield Source(copy, source.name, table)
 
     @property
     def _is_sftp(self) -> bool:
@@ -271,44 +209,28 @@ def _errors(ssh: str, *own: type[Exception]) -> tuple[type[Exception], ...]:
     return own if paramiko is None else (getattr(paramiko, ssh), *own)
 
 
-def _day(name: str) -> date | None:
-    try:
-        day = date.fromisoformat(name)
-    except ValueError:
-        return None
-    return day if day.isoformat() == name else None
-
-
-class Digested(io.RawIOBase):
-    """A stream whose bytes are hashed as they pass."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self.digest = hashlib.sha256()
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, target: Any) -> int:
-        block = self._stream.read(len(target))
-        target[: len(block)] = block
-        self.digest.update(block)
-        return len(block)
-
-
-def _prove(watched: Digested, digest: str, source: Source, copy: IO[bytes] | None = None) -> None:
-    """Read on to the end, into `copy` where there is one, and compare with what the manifest says."""
+def _inspect(watched: Inspected, drop: Drop, source: Source, copy: IO[bytes] | None = None) -> None:
+    """Read on to the end, into `copy` where there is one, and see that digest and encoding are those promised."""
     while block := watched.read(BLOCK_BYTES):
         if copy is not None:
             copy.write(block)
-    if watched.digest.hexdigest() != digest:
+    if drop.digest is not None and watched.digest != drop.digest:
         raise source.held(
             "The file is not the one its manifest describes: it was truncated or changed.",
             expected="the SHA-256 digest of the manifest",
         ) from None
+    _require_encoding(source, watched.evidence)
 
 
-def _frames(source: Source, declared: int, pull: Pull) -> Iterator[pl.DataFrame]:
+def _require_encoding(source: Source, evidence: Evidence) -> None:
+    if source.table.source_format not in TEXT:
+        return
+    found = contradiction(source.table.encoding, evidence)
+    if found is not None:
+        raise wrong_encoding(source, found) from None
+
+
+def _frames(source: Source, declared: int | None, pull: Pull) -> Iterator[pl.DataFrame]:
     table = source.table
     reader = open_reader(source)
     header = next(reader)
@@ -324,7 +246,7 @@ def _frames(source: Source, declared: int, pull: Pull) -> Iterator[pl.DataFrame]
     while chunk := [row for row in islice(reader, CHUNK_ROWS) if isinstance(row, tuple)]:
         read += len(chunk)
         yield _frame(table, source.name, chunk, places)
-    if read != declared:
+    if declared is not None and read != declared:
         raise source.held(f"The file holds {read} rows.", expected=f"{declared} rows, as its manifest declares")
 
 

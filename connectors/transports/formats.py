@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from python_calamine import CalamineError, CalamineWorkbook
 
 from connectors.contract import TableContract
+from connectors.transports.inspection import codec_of, looks_like
 from warehouse.errors import ContractError, HeldBatch
 
 # A single field of a department's table is never longer; the csv module's own limit is 131,072 characters.
@@ -35,27 +36,38 @@ class Source:
 
     def held(self, what: str, expected: str, do: str = "") -> HeldBatch:
         """The error of a file that must not be admitted."""
+        # An append table takes every drop: a new one does not replace the one that cannot be taken.
+        where = "in its place" if self.table.load_mode == "append" else "in a new drop"
         return HeldBatch(
             what,
             where=f"{self.table.system}.{self.table.name} ({self.name})",
             expected=expected,
-            do=do or "ask the owner to deliver the file again in a new drop; raw keeps its last state",
+            do=do or f"ask the owner to deliver the file again, {where}; raw keeps its last state",
         )
+
+
+def wrong_encoding(source: Source, found: str | None, line: int | None = None) -> HeldBatch:
+    """The error of a file in another encoding than its contract's."""
+    encoding = source.table.encoding or "utf-8"
+    after = "" if line is None else f" (after line {line})"
+    return source.held(
+        f"The file is not in the encoding {encoding}{after}: it looks like {found or 'no encoding known here'}.",
+        expected=f"{encoding}, as the contract declares",
+        do="ask the owner to export it in that encoding, or change the contract's encoding",
+    )
 
 
 def read_csv(source: Source) -> Iterator[list[str] | Row]:
     """Comma-separated values with a header, strictly decoded. An empty field is no value."""
-    encoding = source.table.encoding or "utf-8"
-    # A BOM belongs to the encoding, not to the first column's name.
-    codec = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
     csv.field_size_limit(LONGEST_FIELD)
-    text = io.TextIOWrapper(source.stream, encoding=codec, errors="strict", newline="")
+    text = io.TextIOWrapper(source.stream, encoding=codec_of(source.table.encoding), errors="strict", newline="")
     reader = csv.reader(text, strict=True)
     try:
         header = next(reader, None)
         if header is None:
             raise source.held("The file is empty.", expected="a header line with the contract's columns")
-        yield header
+        # GB18030 has a BOM too, and no codec that knows it.
+        yield [name.removeprefix("\ufeff") for name in header]
         width = len(header)
         line = reader.line_num + 1
         for values in reader:
@@ -69,12 +81,8 @@ def read_csv(source: Source) -> Iterator[list[str] | Row]:
                 )
             yield line, [value or None for value in values]
             line = reader.line_num + 1
-    except UnicodeDecodeError:
-        raise source.held(
-            f"The file is not in the encoding {encoding} (after line {reader.line_num}).",
-            expected=f"{encoding}, as the contract declares",
-            do="ask the owner to export it in that encoding, or change the contract's encoding",
-        ) from None
+    except UnicodeDecodeError as error:
+        raise wrong_encoding(source, looks_like(error.object), reader.line_num) from None
     except csv.Error:
         raise source.held(
             f"The file breaks off or its quotes do not close (after line {reader.line_num}).",
@@ -111,21 +119,25 @@ def _cell(value: Any) -> Any:
 
 
 def read_jsonl(source: Source) -> Iterator[list[str] | Row]:
-    """One JSON object per line, in UTF-8. The header is the union of names in the first thousand lines."""
+    """One JSON object per line. The header is the union of names in the first thousand lines."""
     table = source.table
+    # The first line may carry a BOM. Line feeds are one byte in every encoding a contract may name.
+    codec = codec_of(table.encoding)
     names: list[str] | None = None
     waiting: list[tuple[int, dict[str, Any]]] = []
     for line, raw in enumerate(source.stream, 1):
         if not raw.strip():
             continue
         try:
-            item = json.loads(raw.decode("utf-8-sig" if line == 1 else "utf-8"), parse_float=str)
-        except (UnicodeDecodeError, ValueError):
+            text = raw.decode(codec if line == 1 else codec.removesuffix("-sig"))
+        except UnicodeDecodeError:
+            raise wrong_encoding(source, looks_like(raw), line - 1) from None
+        try:
+            item = json.loads(text.removeprefix("\ufeff"), parse_float=str)
+        except ValueError:
             item = None
         if not isinstance(item, dict):
-            raise source.held(
-                f"Line {line} is not a JSON object in UTF-8.", expected="one complete JSON object per line"
-            )
+            raise source.held(f"Line {line} is not a JSON object.", expected="one complete JSON object per line")
         if names is not None:
             yield line, [item.get(name) for name in names]
             continue

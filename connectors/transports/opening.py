@@ -3,6 +3,9 @@ pays for none of the drivers."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import date
+
 from connectors.contract import SystemContract
 from connectors.transports.base import Transport
 from warehouse.errors import ConfigurationError
@@ -15,8 +18,10 @@ EXAMPLES = {
 }
 
 
-def open_transport(settings: Settings, contract: SystemContract) -> Transport:
+def open_transport(settings: Settings, contract: SystemContract, taken: Collection[date] = ()) -> Transport:
     """The transport to a system. Opens no connection yet.
+
+    `taken`: of a file source, the drops that the append table to be pulled has taken before.
 
     Raises:
         ConfigurationError: the system's address is not set or cannot be read.
@@ -49,4 +54,4 @@ def open_transport(settings: Settings, contract: SystemContract) -> Transport:
         settings.source_file(contract.system, "KEY_FILE"),
         settings.source_file(contract.system, "KNOWN_HOSTS"),
     )
-    return FileTransport(url, contract, login)
+    return FileTransport(url, contract, login, taken)
