@@ -1,15 +1,18 @@
 """The data dictionary, `docs/reference/data-dictionary.md`, made from the contracts in both languages.
 
 Run `python -m connectors.data_dictionary` after a contract has changed; a test compares the page with the contracts.
+It reads the directory of CITYHUB_CONTRACTS_DIR and writes the page above, or the file given as its argument.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from connectors.contract import ColumnContract, SystemContract, TableContract, load_contracts
 from warehouse.paths import PROJECT_ROOT
+from warehouse.settings import get_settings
 
 DICTIONARY_PATH = PROJECT_ROOT / "docs" / "reference" / "data-dictionary.md"
 
@@ -29,7 +32,8 @@ def render_dictionary(contracts: Mapping[str, SystemContract]) -> str:
 def write_dictionary(path: Path = DICTIONARY_PATH) -> None:
     """Brings the page up to date."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render_dictionary(load_contracts()), encoding="utf-8")
+    contracts = load_contracts(get_settings().contracts_dir)
+    path.write_text(render_dictionary(contracts), encoding="utf-8")
 
 
 def _system(contract: SystemContract) -> str:
@@ -56,11 +60,12 @@ def _table(table: TableContract) -> str:
 
 def _column(column: ColumnContract) -> str:
     classification = column.classification + (f", masked as {column.mask}" if column.mask else "")
-    cells = (f"`{column.name}`", column.zh, column.en, f"`{column.pg_type}`", classification, _rules(column))
+    cells = (f"`{column.name}`", column.zh, column.en, f"`{column.pg_type}`", classification, rules_text(column))
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def _rules(column: ColumnContract) -> str:
+def rules_text(column: ColumnContract) -> str:
+    """A column's rules in words, in the order a reader asks for them."""
     parts = ["required"] if column.required else []
     if column.enum:
         parts.append("one of " + ", ".join(f"`{value}`" for value in column.enum))
@@ -84,4 +89,4 @@ def _number(bound: float | str) -> str:
 
 
 if __name__ == "__main__":
-    write_dictionary()
+    write_dictionary(*map(Path, sys.argv[1:2]))

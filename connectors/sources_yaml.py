@@ -1,11 +1,13 @@
 """dbt's `sources.yml`, made from the contracts: one source per system, its tables, columns, labels and masks.
 
 Run `python -m connectors.sources_yaml` after a contract has changed; a test compares the file with the contracts.
+It reads the directory of CITYHUB_CONTRACTS_DIR and writes the project's file, or the file given as its argument.
 Freshness is judged from the batch ledger, not by dbt.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import yaml
 
 from connectors.contract import ColumnContract, SystemContract, TableContract, load_contracts
 from warehouse.paths import DBT_PROJECT_DIR
+from warehouse.settings import get_settings
 
 SOURCES_PATH = DBT_PROJECT_DIR / "models" / "staging" / "sources.yml"
 
@@ -31,7 +34,7 @@ def render_sources(contracts: Mapping[str, SystemContract]) -> str:
 
 def write_sources(path: Path = SOURCES_PATH) -> bool:
     """Brings the file up to date; returns whether it had to change."""
-    text = render_sources(load_contracts())
+    text = render_sources(load_contracts(get_settings().contracts_dir))
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,4 +89,4 @@ class _Dumper(yaml.SafeDumper):
 
 
 if __name__ == "__main__":
-    write_sources()
+    write_sources(*map(Path, sys.argv[1:2]))

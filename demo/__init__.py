@@ -11,7 +11,10 @@ from pathlib import Path
 
 from demo.home import clock, exists
 
-__all__ = ["advance", "clock", "exists"]
+__all__ = ["SYSTEMS", "advance", "clock", "exists"]
+
+# The systems a city brings.
+SYSTEMS = ("civil_affairs", "market_supervision", "urban_management", "care_homes")
 
 
 def advance(home: Path, days: int = 1, *, admin_dsn: str | None = None, urban_url: str | None = None) -> dt.date:

@@ -51,9 +51,20 @@ def hub_contracts() -> Mapping[str, SystemContract]:
     return load_contracts(hub_settings().contracts_dir)
 
 
+def has_warehouse() -> bool:
+    """Whether there is a warehouse to look at; opening one would make it."""
+    settings = hub_settings()
+    return settings.database_url is not None or (settings.home / "postgres" / "PG_VERSION").exists()
+
+
 def addresses_in_environment() -> bool:
-    """Whether any source system is named in the environment: then the demo's own stay away."""
-    return any(hub_settings().source_url(system) for system in hub_contracts())
+    """Whether the environment names the source systems, so that the demo's own stay away.
+
+    A home with a city lends its own systems unless one of those is named: a further system stands beside them.
+    """
+    settings = hub_settings()
+    systems = demo.SYSTEMS if demo.exists(settings.home) else hub_contracts()
+    return any(settings.source_url(system) for system in systems)
 
 
 @contextmanager

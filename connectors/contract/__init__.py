@@ -11,6 +11,14 @@ The share limits of small tables have a floor: ask `table.allowed_rejects(read)`
 from __future__ import annotations
 
 from connectors.contract.model import ColumnContract, Rule, SystemContract, TableContract
-from connectors.contract.reader import load_contract, load_contracts
+from connectors.contract.reader import check_references, load_contract, load_contracts
 
-__all__ = ["ColumnContract", "Rule", "SystemContract", "TableContract", "load_contract", "load_contracts"]
+__all__ = [
+    "ColumnContract",
+    "Rule",
+    "SystemContract",
+    "TableContract",
+    "check_references",
+    "load_contract",
+    "load_contracts",
+]

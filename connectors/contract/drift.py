@@ -6,7 +6,7 @@ Only shapes are compared here; `connectors.landing.ensure` reads them from the c
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -16,6 +16,8 @@ from connectors.contract.model import ColumnContract, TableContract
 Change = Literal["table", "column", "type", "required", "key"]
 Verdict = Literal["create", "migrate", "replace", "refuse"]
 
+# Views here are dbt's, which builds them anew in every run; a view elsewhere is a person's and is not touched.
+STAGING = "staging"
 # Raw tables whose comment names no version were made before versions were noted there.
 FIRST_VERSION = "1.0.0"
 _DIGITS = {"smallint": 5, "integer": 10, "bigint": 19}
@@ -70,13 +72,29 @@ class Drift:
         return tuple(item for item in self.differences if not item.is_safe)
 
     @property
+    def retyped(self) -> tuple[Difference, ...]:
+        """Columns of another type."""
+        return tuple(item for item in self.differences if item.change == "type")
+
+    @property
+    def readers(self) -> tuple[str, ...]:
+        """Views that read a column of another type: it cannot change below them."""
+        columns = {} if self.shape is None else self.shape.columns
+        return tuple(sorted({view for item in self.retyped for view in columns[item.column or ""].readers}))
+
+    @property
+    def in_the_way(self) -> tuple[str, ...]:
+        """Those of them that dbt will not build anew."""
+        return foreign(self.readers)
+
+    @property
     def verdict(self) -> Verdict:
         """create or migrate: the next run does it by itself; replace: the version's major part was raised, so the
         table is set aside and pulled anew; refuse: the next run refuses the table."""
         if self.shape is None:
             return "create"
         if not self.unsafe:
-            return "migrate"
+            return "refuse" if self.in_the_way else "migrate"
         return "replace" if major(self.table.version) > major(self.shape.version) else "refuse"
 
     @property
@@ -84,6 +102,11 @@ class Drift:
         """The version that allows the unsafe differences."""
         made_under = FIRST_VERSION if self.shape is None else self.shape.version
         return f"{max(major(made_under), major(self.table.version)) + 1}.0.0"
+
+
+def foreign(views: Iterable[str]) -> tuple[str, ...]:
+    """The views that dbt does not build."""
+    return tuple(sorted(view for view in views if view.partition(".")[0] != STAGING))
 
 
 def major(version: str) -> int:
@@ -94,7 +117,7 @@ def major(version: str) -> int:
 def compare(table: TableContract, shape: RawShape | None) -> Drift:
     """Every difference between a contract and its raw table."""
     if shape is None:
-        why = "the next run creates it"
+        why = "nothing of it was ever landed"
         return Drift(table, None, (Difference("table", None, "missing", table.qualified_name, True, why),))
     found: list[Difference] = []
     if shape.key != table.key:

@@ -91,7 +91,8 @@ def load_contract(path: Path) -> SystemContract:
 @lru_cache(maxsize=8)
 def _load_cached(stamps: tuple[tuple[Path, int, int], ...]) -> tuple[tuple[str, SystemContract], ...]:
     contracts = {path.stem: load_contract(path) for path, _, _ in stamps}
-    _check_references(contracts)
+    for contract in contracts.values():
+        check_references(contract, contracts)
     return tuple(contracts.items())
 
 
@@ -176,21 +177,24 @@ def _unknown_keys(data: Any, model: type[BaseModel], where: str) -> Iterator[tup
             yield from _unknown_keys(value, child, f"{where}.{key}".lstrip("."))
 
 
-def _check_references(contracts: Mapping[str, SystemContract]) -> None:
-    """Every `relationships … to` names a column that exists, in this or in another system."""
+def check_references(contract: SystemContract, contracts: Mapping[str, SystemContract]) -> None:
+    """Every `relationships … to` of a contract names a column that exists, in this or in another system.
+
+    Raises:
+        ContractError: one does not.
+    """
     known = {
-        f"{contract.system}.{table.name}.{column.name}"
-        for contract in contracts.values()
-        for table in contract.tables
+        f"{other.system}.{table.name}.{column.name}"
+        for other in contracts.values()
+        for table in other.tables
         for column in table.columns
     }
-    for contract in contracts.values():
-        for table in contract.tables:
-            for column in table.columns:
-                if column.reference and column.reference not in known:
-                    raise Place(f"{contract.system}.yaml", table.name, column.name).error(
-                        f"The column refers to {column.reference}, which no contract has.",
-                        at="relationships",
-                        expected="<table>.<column> of this file or <system>.<table>.<column> of another",
-                        do="correct the target",
-                    )
+    for table in contract.tables:
+        for column in table.columns:
+            if column.reference and column.reference not in known:
+                raise Place(f"{contract.system}.yaml", table.name, column.name).error(
+                    f"The column refers to {column.reference}, which no contract has.",
+                    at="relationships",
+                    expected="<table>.<column> of this file or <system>.<table>.<column> of another",
+                    do="correct the target",
+                )

@@ -15,15 +15,23 @@ import psycopg
 
 from connectors.contract import SystemContract, TableContract
 from connectors.contract.ddl import quote, quote_qualified, raw_table_ddl, typed_columns
-from connectors.contract.drift import FIRST_VERSION, Difference, Drift, RawColumn, RawShape, catalogue_type, compare
+from connectors.contract.drift import (
+    FIRST_VERSION,
+    STAGING,
+    Difference,
+    Drift,
+    RawColumn,
+    RawShape,
+    catalogue_type,
+    compare,
+    foreign,
+)
 from connectors.landing.names import row_hash
 from warehouse.database import Database
 from warehouse.errors import ContractError
 
 # Two loaders of one system would create its schema at the same time; held until the end of the transaction.
 ENSURE_LOCK = 724_310_117
-# Views here are dbt's, which builds them anew in every run; a view elsewhere is a person's and is not touched.
-STAGING = "staging"
 
 _CATALOGUE = """
 select n.nspname || '.' || c.relname, obj_description(c.oid, 'pg_class'),
@@ -126,13 +134,22 @@ def read_drifts(connection: Connection, tables: Iterable[TableContract]) -> list
 
 
 def refusal(drift: Drift) -> ContractError:
-    """Why the next run refuses the table, and the two ways out."""
-    table, shape, first = drift.table, drift.shape, drift.unsafe[0]
+    """Why the next run refuses the table, and the ways out."""
+    table, shape = drift.table, drift.shape
     assert shape is not None
+    first = drift.unsafe[0] if drift.unsafe else drift.retyped[0]
     place = [f"file {table.system}.yaml", f"table {table.name}", f"column {first.column}" if first.column else ""]
+    where = ", ".join([*filter(None, place), f"rule {first.change}"])
+    if not drift.unsafe:
+        return ContractError(
+            f"The column {first.column} cannot become {first.contract}: {', '.join(drift.in_the_way)} reads it.",
+            where=where,
+            expected=f"no view but dbt's own (schema {STAGING}) reading {table.qualified_name}",
+            do="drop the view, run again, and create it anew; nothing was pulled",
+        )
     return ContractError(
         f"The raw table {table.qualified_name} is not as its contract says: {'; '.join(map(str, drift.unsafe))}.",
-        where=", ".join([*filter(None, place), f"rule {first.change}"]),
+        where=where,
         expected=f"the shape raw was given under version {shape.version}, or a contract of version {drift.next_major}",
         do=f"restore the contract, or raise its version to {drift.next_major}: the next run then keeps the table "
         f"beside as {aside_name(table, shape.version)} and pulls everything anew; nothing was pulled",
@@ -159,8 +176,8 @@ def set_aside(connection: Connection, table: TableContract) -> str:
     views = {view for found in _readers(connection, table).values() for view in found}
     aside = aside_name(table, shape.version)
     taken = connection.execute("select to_regclass(%s) is not null", [quote_qualified(aside)]).fetchone()
-    if (taken and taken[0]) or _foreign(views):
-        found = f"the views {', '.join(_foreign(views))} read it" if _foreign(views) else f"{aside} is there already"
+    if (taken and taken[0]) or foreign(views):
+        found = f"the views {', '.join(foreign(views))} read it" if foreign(views) else f"{aside} is there already"
         raise ContractError(
             f"The raw table cannot be set aside: {found}.",
             where=table.qualified_name,
@@ -205,15 +222,11 @@ def _statements(drift: Drift) -> list[str]:
     if drift.verdict == "replace":
         return []
     statements = [statement for item in drift.differences for statement in _migration(table, item)]
-    retyped = [item for item in drift.differences if item.change == "type"]
-    if retyped:
-        views = {view for item in retyped for view in shape.columns[item.column or ""].readers}
-        if _foreign(views):
-            raise _read_elsewhere(table, retyped[0], _foreign(views))
+    if drift.retyped:
         # What is built from the table follows its types, so the next run has something to build.
         state = f"where system = '{table.system}' and table_name = '{table.name}'"
         moved = f"update ops.source_states set content_version = content_version + 1 {state}"
-        statements = [*_drop_views(views), *statements, *_rehash(table, retyped), moved]
+        statements = [*_drop_views(drift.readers), *statements, *_rehash(table, drift.retyped), moved]
     if statements or shape.version != table.version:
         statements += [statement for statement in raw_table_ddl(table) if statement.startswith("comment on ")]
     return statements
@@ -233,7 +246,7 @@ def _migration(table: TableContract, item: Difference) -> list[str]:
     ]
 
 
-def _rehash(table: TableContract, retyped: list[Difference]) -> list[str]:
+def _rehash(table: TableContract, retyped: Iterable[Difference]) -> list[str]:
     """A value with more digits after its point has another text form: rows must not look changed for that."""
     if not any(item.is_rescaled for item in retyped):
         return []
@@ -262,19 +275,6 @@ def _readers(connection: Connection, table: TableContract) -> dict[str, list[str
     return dict(connection.execute(_READERS, [quote_qualified(table.qualified_name)]).fetchall())
 
 
-def _foreign(views: Iterable[str]) -> list[str]:
-    return sorted(view for view in views if view.partition(".")[0] != STAGING)
-
-
 def _drop_views(views: Iterable[str]) -> list[str]:
     names = ", ".join(quote_qualified(view) for view in sorted(views))
     return [f"drop view {names}"] if names else []
-
-
-def _read_elsewhere(table: TableContract, item: Difference, views: list[str]) -> ContractError:
-    return ContractError(
-        f"The column {item.column} cannot become {item.contract}: {', '.join(views)} reads it.",
-        where=f"file {table.system}.yaml, table {table.name}, column {item.column}, rule type",
-        expected=f"no view but dbt's own (schema {STAGING}) reading {table.qualified_name}",
-        do="drop the view, run again, and create it anew; nothing was pulled",
-    )

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from orchestration.cli import demo, inspect, quarantine, release, run, source
+from orchestration.cli import contract, demo, inspect, quarantine, release, run, source
 from orchestration.cli.console import err, print_error
 from warehouse.errors import CityhubError
 
@@ -29,6 +29,7 @@ app.command("up", epilog=run.UP_EXAMPLE)(run.up)
 app.command("status", epilog=inspect.STATUS_EXAMPLE)(inspect.status)
 app.command("config", epilog=inspect.CONFIG_EXAMPLE)(inspect.config)
 app.add_typer(source.app, name="source")
+app.add_typer(contract.app, name="contract")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(release.app, name="release")
 
