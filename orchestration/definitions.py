@@ -9,19 +9,21 @@ from orchestration.dbt_assets import HubConfig, build_dbt_assets
 from orchestration.dbt_manifest import DBT
 from orchestration.raw_assets import build_raw_assets
 from orchestration.schedules import build_jobs, build_schedules
+from orchestration.sensors import build_sensors
 from orchestration.subject_assets import build_release_asset, current_links
 from sharing.release import RELEASED_TABLES
 from warehouse.paths import DBT_PROJECT_DIR
 
 
 def build_definitions() -> dg.Definitions:
-    """Everything: raw assets from contracts, dbt, identity, release, the jobs and their schedules."""
+    """Everything: raw assets from contracts, dbt, identity, release, the jobs, their schedules and the sensor."""
     released = [dg.AssetKey([table.built_schema, table.name]) for table in RELEASED_TABLES]
     jobs = build_jobs()
     return dg.Definitions(
         assets=[*build_raw_assets(), *build_dbt_assets(), current_links, build_release_asset(released)],
         jobs=list(jobs.values()),
         schedules=build_schedules(jobs),
+        sensors=build_sensors(jobs),
         resources={
             "dbt": DbtCliResource(
                 project_dir=str(DBT_PROJECT_DIR), profiles_dir=str(DBT_PROJECT_DIR), dbt_executable=DBT

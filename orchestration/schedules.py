@@ -17,7 +17,7 @@ EXECUTOR = dg.in_process_executor
 
 
 def build_jobs() -> dict[str, dg.UnresolvedAssetJobDefinition]:
-    """`daily` takes the whole road; `hourly` pulls what changes by the hour and builds from there."""
+    """`daily` takes the whole road; `hourly` and `drops` pull what changes by the hour, or came as files."""
     hourly = [
         raw_asset_key(table)
         for system, wanted in HOURLY.items()
@@ -27,6 +27,12 @@ def build_jobs() -> dict[str, dg.UnresolvedAssetJobDefinition]:
     ]
     everything = dg.AssetSelection.all()
     raw = dg.AssetSelection.groups(*hub_contracts())
+    delivered = [
+        raw_asset_key(table)
+        for contract in hub_contracts().values()
+        if contract.transport == "files"
+        for table in contract.tables
+    ]
     return {
         "daily": dg.define_asset_job(
             "daily", selection=everything, executor_def=EXECUTOR, description="Pull, join, score and release everything"
@@ -36,6 +42,12 @@ def build_jobs() -> dict[str, dg.UnresolvedAssetJobDefinition]:
             selection=(everything - raw) | dg.AssetSelection.assets(*hourly),
             executor_def=EXECUTOR,
             description="Pull urban management and alarms, then join, score and release",
+        ),
+        "drops": dg.define_asset_job(
+            "drops",
+            selection=(everything - raw) | dg.AssetSelection.assets(*delivered),
+            executor_def=EXECUTOR,
+            description="Take delivered files, then join, score and release",
         ),
     }
 

@@ -18,6 +18,7 @@ from connectors.contract import TableContract
 from warehouse.errors import HeldBatch, PermanentError, TransientError
 
 MANIFEST = "_manifest.json"
+NO_DROP = "There is no complete drop yet."
 # How long a file without a manifest must have been left alone. Uploads pause for seconds, not for a minute.
 QUIET_SECONDS = 60
 
@@ -88,7 +89,7 @@ class DropFolder:
                 return drop
         quiet = "" if table.needs_manifest else f", or {table.source_name} untouched for {QUIET_SECONDS} s"
         raise TransientError(
-            "There is no complete drop yet.",
+            NO_DROP,
             where=self._address,
             expected=f"a folder named YYYY-MM-DD that holds {MANIFEST}{quiet}",
             do="wait for the owner's delivery",

@@ -45,6 +45,7 @@ class FileTransport:
         self._login = login or Login(contract.system)
         self._taken = taken
         self._opened: tuple[Any, str] | None = None
+        self._drops: DropFolder | None = None
 
     @property
     def address(self) -> str:
@@ -67,21 +68,21 @@ class FileTransport:
         pull.batches = self._batches(table, cursor, pull)
         return pull
 
-    def due(self, table: TableContract, cursor: str | None) -> list[Drop]:
-        """The drops that a pull would take now.
+    def due(self, table: TableContract, cursor: str | None, taken: Collection[date]) -> list[Drop]:
+        """The drops that a pull would take now, given those that were taken.
 
         Raises:
             CityhubError: as a pull would.
         """
         with self._guard():
-            return self._folder().due(table, cursor, self._taken)
+            return self._folder().due(table, cursor, taken)
 
     def close(self) -> None:
         if self._opened is not None and self._is_sftp:
             from connectors.transports.sftp import close_sftp
 
             close_sftp(self._opened[0])
-        self._opened = None
+        self._opened = self._drops = None
 
     def _batches(self, table: TableContract, cursor: str | None, pull: Pull) -> Iterator[pl.DataFrame]:
         with self._guard():
@@ -103,7 +104,9 @@ class FileTransport:
                     pull.drops.append(drop.day)
 
     def _folder(self) -> DropFolder:
-        return DropFolder(*self._root(), self.address, self.contract.system)
+        if self._drops is None:
+            self._drops = DropFolder(*self._root(), self.address, self.contract.system)
+        return self._drops
 
     @contextmanager
     def _file(self, table: TableContract, drop: Drop) -> Iterator[Source]:
