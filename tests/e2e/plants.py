@@ -52,8 +52,8 @@ ALONE = (
         lambda home: faults.rename_column(home, "urban_management", "sites", "town_code", "street_code"),
     ),
     Fault(
-        "care_homes", "staff", "held", "encoding",
-        lambda home: faults.wrong_encoding(home, "staff.csv"),
+        "care_homes", "stays", "held", "truncated",
+        lambda home: faults.truncate_drop(home, "stays.xlsx"),
     ),
 )  # fmt: skip
 TOGETHER = (
@@ -66,12 +66,12 @@ TOGETHER = (
         lambda home: faults.rest_error_at_page(home, "lifecycle_notices", 2),
     ),
     Fault(
-        "urban_management", "cases", "held", "admission gate",
-        lambda home: faults.retype(home, "urban_management", "cases", "due_at"),
+        "urban_management", "sites", "held", "admission gate",
+        lambda home: faults.retype(home, "urban_management", "sites", "kind"),
     ),
     Fault(
-        "care_homes", "stays", "held", "truncated",
-        lambda home: faults.truncate_drop(home, "stays.xlsx"),
+        "care_homes", "staff", "held", "admission gate",
+        lambda home: faults.retype(home, "care_homes", "staff", "on_post"),
     ),
 )  # fmt: skip
 
@@ -91,9 +91,14 @@ class Person:
 
 REFUSED_RESIDENT = Person("䶮𠀾甲", "110105194912310029", "19900017001")
 REFUSED_LEGAL_REP = Person("䶮𠀾乙", "440524188001010022", "19900017002")
-REPORTER_IN_HELD_BATCH = Person("䶮𠀾丙", "110105194912310037", "19900017003")
-REFUSED_STAFF = Person("䶮𠀾丁", "440524188001010030", "19900017004")
-PEOPLE = (REFUSED_RESIDENT, REFUSED_LEGAL_REP, REPORTER_IN_HELD_BATCH, REFUSED_STAFF)
+REFUSED_REPORTER = Person("䶮𠀾丙", "110105194912310037", "19900017003")
+STAFF_IN_HELD_BATCH = Person("䶮𠀾丁", "440524188001010030", "19900017004")
+PEOPLE = {
+    "resident": REFUSED_RESIDENT,
+    "legal representative": REFUSED_LEGAL_REP,
+    "reporter": REFUSED_REPORTER,
+    "staff": STAFF_IN_HELD_BATCH,
+}
 
 
 def people_to_refuse(home: Path) -> None:
@@ -125,16 +130,16 @@ def people_to_refuse(home: Path) -> None:
     with cases:
         # The latest case is inside every overlap window.
         cases.execute(
-            "update cases set reporter_name = ?, reporter_phone = ?, party_name = ?"
+            "update cases set reporter_name = ?, reporter_phone = ?, party_name = ?, channel = 'wechat'"
             " where case_no = (select case_no from cases order by updated_at desc limit 1)",
-            [REPORTER_IN_HELD_BATCH.name, REPORTER_IN_HELD_BATCH.phone, REPORTER_IN_HELD_BATCH.number],
+            [REFUSED_REPORTER.name, REFUSED_REPORTER.phone, REFUSED_REPORTER.number],
         )
     cases.close()
 
     def one_more(rows: list[dict[str, str]]) -> list[dict[str, str]]:
         wrong = {
-            "staff_no": "RY999999", "name": REFUSED_STAFF.name, "id_no": REFUSED_STAFF.number,
-            "role": REFUSED_STAFF.phone,
+            "staff_no": "RY999999", "name": STAFF_IN_HELD_BATCH.name, "id_no": STAFF_IN_HELD_BATCH.number,
+            "qualification": STAFF_IN_HELD_BATCH.phone,
         }  # fmt: skip
         return [*rows, {**rows[0], **wrong}]
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.e2e.stages import KILLS, NextDay, Twin
+
+# One worker takes every test of these homes.
+pytestmark = pytest.mark.xdist_group("e2e")
 
 
 def test_the_runs_were_killed_on_their_way(twin: Twin) -> None:

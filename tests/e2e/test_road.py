@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from tests.e2e.contract_reading import admit_all, load_options
 from tests.e2e.hub import Hub, Ran
 from tests.e2e.stages import First, NextDay, OtherDay, Twin
 from tests.e2e.systems import CARE, CIVIL, MARKET, URBAN
+
+# One worker takes every test of these homes.
+pytestmark = pytest.mark.xdist_group("e2e")
 
 SHARED = {
     "residents", "enterprises", "care_homes", "relations", "cases", "timeline", "subject_records", "towns",
