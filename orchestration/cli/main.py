@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from orchestration.cli import contract, demo, inspect, quarantine, release, run, source
+from orchestration.cli import contract, demo, inspect, quarantine, reconcile, release, run, source
 from orchestration.cli.console import err, print_error
 from warehouse.errors import CityhubError
 
@@ -31,6 +31,7 @@ app.command("config", epilog=inspect.CONFIG_EXAMPLE)(inspect.config)
 app.add_typer(source.app, name="source")
 app.add_typer(contract.app, name="contract")
 app.add_typer(quarantine.app, name="quarantine")
+app.command("reconcile", epilog=reconcile.RECONCILE_EXAMPLE)(reconcile.reconcile)
 app.add_typer(release.app, name="release")
 
 
