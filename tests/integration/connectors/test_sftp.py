@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import socket
+import threading
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import paramiko
 import polars as pl
 import pytest
 
@@ -16,7 +20,7 @@ from connectors.transports.login import Login
 from connectors.transports.sftp import close_sftp, open_sftp, reader
 from tests.integration.sshd import PASSPHRASE, Sshd, host_line, make_key
 from warehouse.database import Database
-from warehouse.errors import ConfigurationError, HeldBatch, PermanentError, TransientError
+from warehouse.errors import CityhubError, ConfigurationError, HeldBatch, PermanentError, TransientError
 from warehouse.settings import get_settings
 
 NAMES = ("site_no", "name", "id_no", "checked_on", "fee_cny", "is_ok", "level", "updated_at")
@@ -151,6 +155,61 @@ def test_key_with_passphrase(remote: Any, make_row: Any, sshd: Sshd) -> None:
     for secret in ("", "wrong"):
         remote.changes = {"KEY_FILE": sshd.locked_key, "SECRET": secret}
         assert "The private key cannot be used" in refused(remote, make_row, ConfigurationError)
+
+
+class Door(paramiko.ServerInterface):
+    """A server that knows one user by password. sshd would need an account of the machine for it."""
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "password"
+
+    def check_auth_password(self, username: str, password: str) -> int:
+        known = (username, password) == ("hub", PASSPHRASE)
+        return int(paramiko.AUTH_SUCCESSFUL if known else paramiko.AUTH_FAILED)
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        return int(paramiko.OPEN_SUCCEEDED)
+
+
+@pytest.fixture
+def door(sshd: Sshd) -> Iterator[int]:
+    """The port of a server with sshd's host key, a password, and no file."""
+    served: list[Any] = []
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            transport = paramiko.Transport(connection)
+            served.append(transport)
+            transport.add_server_key(paramiko.Ed25519Key.from_private_key_file(str(sshd.folder / "host")))
+            transport.set_subsystem_handler("sftp", paramiko.SFTPServer)
+            transport.start_server(event=threading.Event(), server=Door())
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield listener.getsockname()[1]
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    for transport in served:
+        transport.close()
+
+
+@pytest.mark.parametrize("place", ["SECRET", "URL"])
+def test_password_lets_in(remote: Any, make_row: Any, sshd: Sshd, tmp_path: Path, door: int, place: str) -> None:
+    known = tmp_path / "known"
+    known.write_text(host_line(door, sshd.folder / "host.pub"))
+    password = f":{PASSPHRASE}" if place == "URL" else ""
+    remote.changes = {"URL": f"sftp://hub{password}@127.0.0.1:{door}/drops", "KEY_FILE": "", "KNOWN_HOSTS": known}
+    remote.changes |= {"SECRET": PASSPHRASE if place == "SECRET" else ""}
+    # It is in: what it misses is a folder that this server cannot have.
+    text = refused(remote, make_row, CityhubError)
+    assert "The server refuses the login." not in text
+    assert "drop folder" in text
+    remote.changes |= {"SECRET": "another"}
+    assert "The server refuses the login." in refused(remote, make_row, PermanentError)
 
 
 def test_login_that_is_not_set(remote: Any, make_row: Any, tmp_path: Path) -> None:
