@@ -108,6 +108,21 @@ def ensure_tables(connection: Connection, tables: Iterable[TableContract]) -> li
     return [drift.table for drift in drifts if drift.verdict == "replace"]
 
 
+def ensure_followed(connection: Connection, table: TableContract) -> None:
+    """`ensure_tables` for who has no pull to fill a new table with.
+
+    Raises:
+        ContractError: raw is not as the contract says, and cannot be before the next pull.
+    """
+    if ensure_tables(connection, [table]):
+        raise ContractError(
+            "The raw table still follows the major version before this one.",
+            where=f"file {table.system}.yaml, table {table.name}",
+            expected=f"{table.qualified_name} pulled anew under version {table.version}",
+            do="let a run pull the table first (`cityhub run`), then repeat this",
+        )
+
+
 def read_drifts(connection: Connection, tables: Iterable[TableContract]) -> list[Drift]:
     """How the raw tables differ from their contracts, in the order given."""
     wanted = list(tables)

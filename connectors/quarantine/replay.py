@@ -22,7 +22,7 @@ import psycopg
 
 from connectors.contract import SystemContract, TableContract
 from connectors.landing import LandingResult, ledger
-from connectors.landing.ensure import ensure_tables
+from connectors.landing.ensure import ensure_followed
 from connectors.landing.merge import make_plan, merge
 from connectors.landing.names import REJECTS, SET_ASIDE, key_text
 from connectors.landing.repeats import settle_repeats
@@ -224,7 +224,7 @@ class _Replay:
 
     def _land(self, connection: Connection, rows: Sequence[_Row]) -> None:
         connection.commit()
-        ensure_tables(connection, [self._table])
+        ensure_followed(connection, self._table)
         connection.commit()
         run_id = f"replay-{uuid4()}"
         batch_id = ledger.open_batch(connection, self._table, run_id, None)

@@ -12,7 +12,7 @@ from connectors.contract import ColumnContract, SystemContract, TableContract, l
 from connectors.contract.ddl import raw_table_ddl
 from connectors.contract.drift import Drift
 from connectors.landing import ensure_raw
-from connectors.landing.ensure import read_drifts
+from connectors.landing.ensure import ensure_followed, read_drifts
 from warehouse.database import Database
 from warehouse.errors import ContractError
 
@@ -212,6 +212,10 @@ def test_a_major_version_keeps_the_old_table_beside_and_pulls_anew(database: Dat
     assert "would be marked deleted" in kit.land(database, two).reason
     assert query(database, "select * from raw_fire_safety.checks order by site_no") == old
 
+    # Nor may rows of the quarantine be replayed into it.
+    with database.psycopg("pipeline") as connection, pytest.raises(ContractError, match="major version before"):
+        ensure_followed(connection, two.tables[0])
+
     kit.sqlite(source)
     result = kit.land(database, two)
 
@@ -222,6 +226,8 @@ def test_a_major_version_keeps_the_old_table_beside_and_pulls_anew(database: Dat
     assert query(database, "select count(*) from pg_views where schemaname = 'staging'") == [(0,)]
     live = "select sum(inserted_count - deleted_count) from ops.batches where state = 'admitted'"
     assert query(database, live) == [(20,)]
+    with database.psycopg("pipeline") as connection:
+        ensure_followed(connection, two.tables[0])
     again = kit.land(database, two)
     assert (again.state, again.inserted, again.deleted) == ("admitted", 0, 0)
 
