@@ -129,7 +129,9 @@ def _print_table(entry: dict[str, Any]) -> None:
     ]
     out.print()
     title = f"{entry['zh']} · {entry['en']}  {entry['raw_table']}"
-    out.print(table(title, ["column", "名称", "type", "key", "classification", "rules", "description"], cells))
+    shown = table(title, ["column", "名称", "type", "key", "classification", "rules", "description"], cells)
+    shown.columns[0].no_wrap = True
+    out.print(shown)
     source = " ".join(filter(None, (entry["source_name"], entry["source_format"], entry["encoding"])))
     cursor = f", cursor {entry['cursor']}" if entry["cursor"] else ""
     low, high = entry["rows"]
