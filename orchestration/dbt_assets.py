@@ -15,8 +15,9 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
+from orchestration.alerts import tell_incidents
 from orchestration.dbt_manifest import business_date_variable, keep_partial_parse, manifest_path
-from orchestration.hub import default_business_date, hub_database
+from orchestration.hub import default_business_date, hub_contracts, hub_database, hub_settings
 from orchestration.ledger import (
     fingerprint,
     finish_run,
@@ -65,6 +66,9 @@ def build_dbt_assets() -> list[dg.AssetsDefinition]:
         database = hub_database()
         run_lock.take(database, wait=True)
         start_run(database, context.run.run_id)
+        # The pulls are over, and whatever the run makes of them, the owners should know.
+        for failure in tell_incidents(database, hub_settings(), hub_contracts()).failures.values():
+            reporter().note(failure)
         require_something_admitted(database, context.run.run_id)
         business_date = date.fromisoformat(hub.business_date) if hub.business_date else default_business_date()
         inputs = fingerprint(database, business_date)

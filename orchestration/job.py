@@ -71,6 +71,11 @@ def run_job(business_date: date | None = None, job: str = "daily") -> RunReport:
     try:
         return _execute(database, settings.home, business_date, job)
     finally:
+        # Said by the run's own steps already, unless it broke before them.
+        # Imported here: httpx takes 0.1 s, which the other commands should not pay.
+        from orchestration.alerts import tell_incidents
+
+        tell_incidents(database, settings, hub.hub_contracts())
         run_lock.let_go()
 
 

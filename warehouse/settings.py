@@ -59,6 +59,11 @@ class Settings(BaseSettings):
         value = _source_variable(system, kind)
         return None if value is None else Path(value)
 
+    def alert_variable(self, department: str, name: Literal["URL", "KIND", "SECRET"]) -> SecretStr | None:
+        """What is set of a department's webhook; its URL carries the robot's key and is as secret as its secret."""
+        value = os.environ.get(f"CITYHUB_ALERT_{department.upper()}_{name}")
+        return SecretStr(value) if value else None
+
     def shown(self) -> dict[str, str | int | None]:
         """Settings as they may be printed: secrets as `********`, URLs without their password."""
         return {
