@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 
 from open_data_contract_standard.model import DataQuality, OpenDataContractStandard, SchemaObject
 
+from connectors.contract.access import map_access
 from connectors.contract.columns import map_column
 from connectors.contract.fields import Place, checked_name, chosen, custom_values, needed, refuse_repeats, severity_of
-from connectors.contract.model import LoadMode, Rule, SystemContract, TableContract, Transport
+from connectors.contract.model import LoadMode, Rule, SystemContract, TableContract
 
 _SYSTEM_PROPERTIES = {
     "nameZh": str,
@@ -24,7 +25,6 @@ _SYSTEM_PROPERTIES = {
     "rejectMaxShare": float,
     "manifest": str,
 }
-_SERVER_PROPERTIES = {"transport": str}
 _TABLE_PROPERTIES = {
     "loadMode": str,
     "cursor": str,
@@ -65,7 +65,7 @@ def map_contract(contract: OpenDataContractStandard, place: Place) -> SystemCont
             expected="one entry",
             do="keep one: its address is a setting",
         )
-    transport = custom_values(servers[0].customProperties, _SERVER_PROPERTIES, place).get("transport")
+    transport, access = map_access(servers[0].customProperties, place)
     team = contract.team
     owner = None if team is None or isinstance(team, list) else team.name
     head = SystemContract(
@@ -74,9 +74,10 @@ def map_contract(contract: OpenDataContractStandard, place: Place) -> SystemCont
         zh=str(needed(properties.get("nameZh"), place, "customProperties nameZh", "the Chinese name")),
         en=str(needed(contract.name, place, "name", "the English name")),
         owner_department=checked_name(owner, place, "team.name"),
-        transport=chosen(transport, Transport, place, "servers … transport"),
+        transport=transport,
         timezone=timezone,
         tables=(),
+        access=access,
     )
     defaults = {key: value for key, value in properties.items() if key.endswith("Share") or key == "manifest"}
     latencies = _latencies(contract, place)

@@ -13,6 +13,7 @@ from typing import Literal
 from warehouse.errors import ContractError
 
 Transport = Literal["sql", "rest", "files"]
+Paging = Literal["page", "cursor", "link"]
 LoadMode = Literal["snapshot", "incremental", "append"]
 Severity = Literal["reject", "warn"]
 Classification = Literal["public", "internal", "personal", "sensitive"]
@@ -154,6 +155,23 @@ class TableContract:
         return max(FREE_ROWS, floor(before * self.shrink_max_share))
 
 
+@dataclass(frozen=True)
+class Access:
+    """How a source may be read, so that a pull never hurts it.
+
+    Attributes:
+        statement_timeout_seconds: after how long a SQL source ends a statement of ours.
+        rows_per_second: how many rows a second a pull takes at most; None: as many as the source gives.
+        paging: how a REST source leads from one page to the next.
+        page_size: how many rows a REST source is asked for at once.
+    """
+
+    statement_timeout_seconds: int = 3600
+    rows_per_second: int | None = None
+    paging: Paging = "page"
+    page_size: int = 500
+
+
 @dataclass(frozen=True, slots=True)
 class SystemContract:
     """One source system with its tables, in the order of its file."""
@@ -166,6 +184,7 @@ class SystemContract:
     transport: Transport
     timezone: str
     tables: tuple[TableContract, ...]
+    access: Access = Access()
 
     @property
     def raw_schema(self) -> str:

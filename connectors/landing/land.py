@@ -142,8 +142,10 @@ class _Landing:
         transport = open_transport(self.settings, self.contract, taken)
         with closing(transport):
             pull = transport.pull(self.table, cursor)
-            for frame in read_ahead(pull.batches):
-                stage.add(frame)
+            # Closed here, not by the garbage collector: a pull let go half-way has to be called off at the source.
+            with closing(read_ahead(pull.batches)) as frames:
+                for frame in frames:
+                    stage.add(frame)
         return pull
 
     def hold(self, reason: str, *, gate_failed: bool = False) -> LandingResult:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count, islice
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import polars as pl
@@ -28,6 +29,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.pool import NullPool
 
 from connectors.contract import SystemContract, TableContract
+from connectors.transports import postgres
 from connectors.transports.base import (
     CHUNK_ROWS,
     Pull,
@@ -36,6 +38,7 @@ from connectors.transports.base import (
     require_columns,
     text_column,
 )
+from connectors.transports.budget import Budget
 from connectors.transports.clock import since
 from warehouse.errors import CityhubError, ConfigurationError, PermanentError, TransientError
 from warehouse.settings import mask_url
@@ -46,6 +49,7 @@ CONNECT_SECONDS = 10
 # (host not allowed, way of login unknown, password expired, account locked) the server has no SQLSTATE but HY000.
 PERMANENT_SQLSTATES = ("28", "3D", "42")
 PERMANENT_MYSQL = frozenset({1044, 1045, 1049, 1142, 1143, 1146, 1698, 1130, 1251, 2059, 1820, 1862, 3118, 4151})
+TIMED_OUT_MYSQL = frozenset({1969, 3024})
 # Times of type TIMESTAMP come in the session's zone, which the server chooses unless told.
 MYSQL_SESSION = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", "SET SESSION time_zone = '+00:00'"
 # A refused connection carries no SQLSTATE in libpq: its English text is all there is.
@@ -91,11 +95,22 @@ class SqlTransport:
                 pull.warnings.append(extra_columns_note(extra))
             query = _query(table, types, start, self._dialect)
             numbers = count(1)
-            with connection.execution_options(yield_per=CHUNK_ROWS).execute(query) as result:
-                for rows in result.partitions():
-                    values = zip(table.column_names, zip(*rows, strict=True), strict=True)
-                    columns = [text_column(name, column) for name, column in values]
-                    yield pl.DataFrame([*columns, positions({}, "row", islice(numbers, len(rows)))])
+            for frame in self._frames(connection, query, table):
+                whole = postgres.with_offsets(frame, types) if self._dialect == "postgresql" else frame
+                yield whole.with_columns(positions({}, "row", islice(numbers, whole.height)))
+
+    def _frames(self, connection: sa.Connection, query: sa.Select[Any], table: TableContract) -> Iterator[pl.DataFrame]:
+        """By COPY where there is one. It cannot be paced: what the server has sent is in the line's buffers."""
+        budget = Budget(self.contract.access.rows_per_second, CHUNK_ROWS)
+        is_paced = self.contract.access.rows_per_second is not None
+        if self._dialect == "postgresql" and postgres.can_copy(connection) and not is_paced:
+            yield from postgres.copied(connection, query, table.column_names, CHUNK_ROWS)
+            return
+        with connection.execution_options(yield_per=budget.block_rows).execute(query) as result:
+            for rows in result.partitions():
+                values = zip(table.column_names, zip(*rows, strict=True), strict=True)
+                yield pl.DataFrame([text_column(name, column) for name, column in values])
+                budget.rest(len(rows))
 
     @property
     def _dialect(self) -> str:
@@ -123,9 +138,10 @@ class SqlTransport:
         self._require_file()
         try:
             with self._open_engine().connect() as connection, connection.begin():
+                _limit(connection, self.contract.access.statement_timeout_seconds)
                 yield connection
         except DBAPIError as error:
-            raise _source_error(error, self.contract.system, self.address) from None
+            raise _source_error(error, self.contract, self.address) from None
 
     def _open_engine(self) -> sa.Engine:
         if self._engine is None:
@@ -138,6 +154,8 @@ class SqlTransport:
             session = {"sqlite": ("PRAGMA query_only = 1",), "mysql": MYSQL_SESSION, "mariadb": MYSQL_SESSION}
             _on_connect(self._engine, session.get(self._dialect, ()))
             event.listen(self._engine, "handle_error", _forget_the_rest)
+            if self._dialect == "sqlite":
+                _begin_in_earnest(self._engine)
         return self._engine
 
     def _require_file(self) -> None:
@@ -197,6 +215,34 @@ def _on_connect(engine: sa.Engine, statements: tuple[str, ...]) -> None:
     event.listen(engine, "connect", run)
 
 
+def _begin_in_earnest(engine: sa.Engine) -> None:
+    """One transaction for all of a pull's statements: Python's driver begins none for a `select`."""
+
+    def no_own_begin(connection: Any, record: Any) -> None:
+        connection.isolation_level = None
+
+    def begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    event.listen(engine, "connect", no_own_begin)
+    event.listen(engine, "begin", begin)
+
+
+def _limit(connection: sa.Connection, seconds: int) -> None:
+    """Have the source end a statement of ours that takes too long."""
+    dialect: Any = connection.dialect
+    if dialect.name == "postgresql":
+        postgres.prepare(connection, seconds)
+    elif dialect.name in ("mysql", "mariadb"):
+        limit = f"max_statement_time = {seconds}" if dialect.is_mariadb else f"max_execution_time = {seconds * 1000}"
+        connection.exec_driver_sql(f"SET SESSION {limit}")
+    elif dialect.name == "sqlite":
+        until = monotonic() + seconds
+        driver: Any = connection.connection.driver_connection
+        # Asked every 100,000 steps of its machine, some milliseconds; it is the whole pull that is timed here.
+        driver.set_progress_handler(lambda: monotonic() > until, 100_000)
+
+
 def _forget_the_rest(error: sa.engine.ExceptionContext) -> None:
     """Keep PyMySQL from reading on in a stream that broke: it would fail again, and SQLAlchemy log both errors."""
     cursor = getattr(error.execution_context, "cursor", None)
@@ -209,7 +255,8 @@ def _query(table: TableContract, types: dict[str, Any], start: datetime | None, 
     schema, name = _names(table)
     # Columns without a type: values come as the driver gives them, SQLAlchemy converts nothing.
     columns: list[sa.ColumnClause[Any]] = [sa.column(column) for column in table.column_names]
-    shown = [_plain(column, types[column.name]) for column in columns]
+    plain = postgres.text_of if dialect == "postgresql" else _plain
+    shown = [plain(column, types[column.name]) for column in columns]
     source = sa.table(name, *columns, schema=schema)
     query = sa.select(*shown).select_from(source)
     if table.cursor is None:
@@ -243,13 +290,21 @@ def _bound(table: TableContract, kind: Any, start: datetime, dialect: str) -> An
     return start if getattr(kind, "timezone", False) else local
 
 
-def _source_error(error: DBAPIError, system: str, address: str) -> CityhubError:
+def _source_error(error: DBAPIError, contract: SystemContract, address: str) -> CityhubError:
     """What a driver's error means. The driver's own text stays out: it may quote rows or the login."""
     origin: Any = error.orig
     state = str(getattr(origin, "sqlstate", None) or getattr(origin, "pgcode", None) or "")
     number = origin.args[0] if getattr(origin, "args", None) and isinstance(origin.args[0], int) else None
     label = state or (str(number) if number else type(origin).__name__)
     text = "" if state else str(origin)
+    system = contract.system
+    if state == "57014" or number in TIMED_OUT_MYSQL or getattr(origin, "sqlite_errorname", "") == "SQLITE_INTERRUPT":
+        return TransientError(
+            f"The source database ended the pull's statement ({label}).",
+            where=f"{system} at {address}",
+            expected=f"an answer within {contract.access.statement_timeout_seconds} s (statementTimeoutSeconds)",
+            do="ask the owner for an index on the cursor column; or give it more time in the contract's server entry",
+        )
     permanent = (
         state.startswith(PERMANENT_SQLSTATES)
         or number in PERMANENT_MYSQL

@@ -33,8 +33,11 @@ KINDS = {
 }
 
 
-def contract_file(folder: Path, transport: str, mode: str, source: str, **own: Any) -> Path:
-    """Write the contract of the one-table system."""
+def contract_file(
+    folder: Path, transport: str, mode: str, source: str, server: dict[str, Any] | None = None, **own: Any
+) -> Path:
+    """Write the contract of the one-table system; `server` holds properties of its server, `own` of its table."""
+    access = [{"property": k, "value": v} for k, v in {"transport": transport, **(server or {})}.items()]
     properties: dict[str, Any] = {"loadMode": mode, "shrinkMaxShare": 0.2}
     properties |= {"cursor": "updated_at", "overlapMinutes": 60} if mode == "incremental" else {}
     properties |= own
@@ -46,9 +49,7 @@ def contract_file(folder: Path, transport: str, mode: str, source: str, **own: A
         "version": "1.0.0",
         "status": "active",
         "team": {"name": "fire", "description": "消防 · Fire"},
-        "servers": [
-            {"server": "source", "type": "custom", "customProperties": [{"property": "transport", "value": transport}]}
-        ],
+        "servers": [{"server": "source", "type": "custom", "customProperties": access}],
         "slaProperties": [{"property": "latency", "value": 48, "unit": "h"}],
         "customProperties": [
             {"property": "nameZh", "value": "消防"},

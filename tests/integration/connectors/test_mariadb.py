@@ -218,3 +218,11 @@ def test_what_the_server_says_about_a_row_is_not_repeated(kit: Any, source: Sour
         list(open_transport(get_settings(), contract).pull(contract.tables[0], None).batches)
     assert NAME not in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+def test_long_statements_are_ended_by_the_source(kit: Any, source: Source, make_row: Any) -> None:
+    source.create([make_row(0)])
+    source.do("create view slow as select * from checks where sleep(30) = 0")
+    contract = kit.contract("sql", "snapshot", source="slow", server={"statementTimeoutSeconds": 1})
+    with pytest.raises(TransientError, match="ended the pull's statement"):
+        list(open_transport(get_settings(), contract).pull(contract.tables[0], None).batches)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from decimal import Decimal
+from time import monotonic
 from typing import Any
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ from psycopg import sql
 
 from connectors.transports import open_transport
 from warehouse.database import Database
-from warehouse.errors import PermanentError
+from warehouse.errors import PermanentError, TransientError
 from warehouse.settings import get_settings
 
 
@@ -97,3 +98,102 @@ def test_source_that_ends_half_way_fails_the_batch(
     with pytest.raises(Exception, match=r"SQLSTATE|57P01|broke off") as caught:
         list(batches)
     assert caught.value.kind == "transient"  # type: ignore[attr-defined]
+
+
+ODD = """
+create view odd as select * from (values
+    ('S1', '', null, date '0001-01-01', 0.10::numeric, true, 1::bigint, timestamptz '2026-06-30 08:00:00.12+08'),
+    ('S2', e'two\\nlines\\r\\n"quoted", \\\\N \\\\.', '\\.', date '9999-12-31', 99999999999.99, false,
+        -9223372036854775808, timestamptz '1969-12-31 23:59:59.999999+00'),
+    ('S3', '😀𡈽㐂', ' ', null, 'NaN', null, null, 'infinity'),
+    (null, null, null, null, null, null, null, null)
+) as v (site_no, name, id_no, checked_on, fee_cny, is_ok, level, updated_at)
+"""
+
+
+def test_copy_gives_the_values_a_cursor_gives(
+    database: Database, kit: Any, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(source) as connection:
+        # A server's own ideas of writing values must not reach us.
+        connection.execute("alter role current_user set datestyle = 'SQL, DMY'")
+        connection.execute("alter role current_user set timezone = 'Asia/Kolkata'")
+        connection.execute(ODD)
+    contract = kit.contract("sql", "snapshot", source="odd")
+    found = []
+    try:
+        for is_copied in (True, False):
+            monkeypatch.setattr("connectors.transports.postgres.can_copy", lambda connection, yes=is_copied: yes)
+            transport = open_transport(get_settings(), contract)
+            found.extend(transport.pull(contract.tables[0], None).batches)
+    finally:
+        with psycopg.connect(source) as connection:
+            connection.execute("alter role current_user reset all")
+    copied, streamed = found
+    assert copied.equals(streamed)
+    two = 'two\nlines\r\n"quoted", \\N \\.'
+    assert copied.drop("_position").rows() == [
+        ("S1", "", None, "0001-01-01", "0.10", "true", "1", "2026-06-30T00:00:00.12+00:00"),
+        (
+            *("S2", two, "\\.", "9999-12-31", "99999999999.99", "false", "-9223372036854775808"),
+            "1969-12-31T23:59:59.999999+00:00",
+        ),
+        ("S3", "😀𡈽㐂", " ", None, "NaN", None, None, "infinity"),
+        (None, None, None, None, None, None, None, None),
+    ]
+
+
+def test_instants_with_fractions_land_to_the_microsecond(database: Database, kit: Any, source: str, raw: Any) -> None:
+    with psycopg.connect(source) as connection:
+        connection.execute("alter table checks alter updated_at type timestamptz using updated_at at time zone 'UTC'")
+        connection.execute("update checks set updated_at = '2026-06-30 08:00:00.000001+08' where site_no = 'S001'")
+    contract = kit.contract("sql", "incremental", source="public.checks")
+    assert kit.land(database, contract).inserted == 3
+    assert raw(database, contract)[1][-1] == dt.datetime(2026, 6, 30, 0, 0, 0, 1, tzinfo=dt.UTC)
+    assert kit.land(database, contract).unchanged == 2
+
+
+def test_pull_let_go_half_way_leaves_nothing_running(
+    database: Database, kit: Any, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.transports.sql.CHUNK_ROWS", 1000)
+    with psycopg.connect(source) as connection:
+        connection.execute(
+            "create view many as select n::text as site_no, repeat('x', 600) as name, null as id_no,"
+            " null as checked_on, null as fee_cny, null as is_ok, null as level, null as updated_at"
+            " from generate_series(1, 1000000) as n"
+        )
+    contract = kit.contract("sql", "snapshot", source="many")
+    batches = open_transport(get_settings(), contract).pull(contract.tables[0], None).batches
+    assert next(batches).height == 1000
+    batches.close()  # type: ignore[attr-defined]
+    with psycopg.connect(source) as connection:
+        others = connection.execute(
+            "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+            " and state <> 'idle' and backend_type = 'client backend'"
+        ).fetchone()
+    assert others == (0,)
+
+
+def test_long_statements_are_ended_by_the_source(database: Database, kit: Any, source: str) -> None:
+    with psycopg.connect(source) as connection:
+        connection.execute("create view slow as select c.* from checks as c, pg_sleep(30)")
+    contract = kit.contract("sql", "snapshot", source="slow", server={"statementTimeoutSeconds": 1})
+    started = monotonic()
+    with pytest.raises(TransientError, match="ended the pull's statement") as caught:
+        list(open_transport(get_settings(), contract).pull(contract.tables[0], None).batches)
+    assert monotonic() - started < 15
+    assert "within 1 s" in caught.value.expected
+
+
+def test_paced_pull_takes_no_more_rows_a_second_than_allowed(database: Database, kit: Any, source: str) -> None:
+    with psycopg.connect(source) as connection:
+        connection.execute("insert into checks (site_no) select n from generate_series(1, 500) as n")
+    contract = kit.contract("sql", "snapshot", server={"rowsPerSecond": 400})
+    arrived = [
+        (monotonic(), frame.height)
+        for frame in open_transport(get_settings(), contract).pull(contract.tables[0], None).batches
+    ]
+    assert sum(rows for _, rows in arrived) == 503
+    for start, _ in arrived:
+        assert sum(rows for at, rows in arrived if start <= at < start + 1) <= 400

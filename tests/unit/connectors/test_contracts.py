@@ -88,6 +88,10 @@ def _table_property(name: str, value: object) -> Change:
     return change
 
 
+def _server_property(name: str, value: object) -> Change:
+    return lambda document: document["servers"][0]["customProperties"].append({"property": name, "value": value})
+
+
 BROKEN: dict[str, tuple[Change, str]] = {
     "misspelt key": (lambda d: _column("id_no")(d).update(requird=True), "requird"),
     "unknown type": (lambda d: _column("name")(d).update(logicalType="vector"), "column name"),
@@ -124,6 +128,10 @@ BROKEN: dict[str, tuple[Change, str]] = {
         lambda d: d["schema"][0]["quality"][1]["implementation"].update(right="name"),
         "died_after_birth",
     ),
+    "unknown server property": (_server_property("rowsPerMinute", 100), "rowsPerMinute"),
+    "row budget that is too small": (_server_property("rowsPerSecond", 99), "from 100 to"),
+    "endless statement": (_server_property("statementTimeoutSeconds", 0), "from 1 to"),
+    "paging of a database": (_server_property("paging", "cursor"), "transport sql"),
     "no freshness": (lambda d: d.pop("slaProperties"), "latency"),
     "another standard": (lambda d: d.update(apiVersion="v2.2.2"), "apiVersion"),
     "no version": (lambda d: d.update(version="2026-06"), "2026-06"),

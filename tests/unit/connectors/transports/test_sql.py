@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import polars as pl
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects import oracle
 
-from connectors.transports.sql import SqlTransport
-from warehouse.errors import CityhubError, ConfigurationError, HeldBatch, PermanentError
+from connectors.contract import Access
+from connectors.transports.clock import since
+from connectors.transports.sql import SqlTransport, _query
+from warehouse.errors import CityhubError, ConfigurationError, HeldBatch, PermanentError, TransientError
 
 
 @pytest.fixture
@@ -74,6 +80,45 @@ def test_source_is_opened_read_only(source: Path, contract: Any) -> None:
     assert rows(transport, transport.contract.tables[0]).height == 4
 
 
+def test_all_statements_of_a_pull_see_one_state(source: Path, contract: Any) -> None:
+    writer = sqlite3.connect(source)
+    writer.execute("pragma journal_mode = wal")
+    transport = SqlTransport(f"sqlite:///{source}", contract("sql"))
+    with transport._connection() as connection:
+        assert connection.exec_driver_sql("select count(*) from cases").scalar() == 4
+        with writer:
+            writer.execute("delete from cases")
+        assert connection.exec_driver_sql("select count(*) from cases").scalar() == 4
+    writer.close()
+    with transport._connection() as connection:
+        assert connection.exec_driver_sql("select count(*) from cases").scalar() == 0
+
+
+def test_long_pull_is_ended(source: Path, contract: Any) -> None:
+    with sqlite3.connect(source) as connection:
+        connection.execute(
+            "create view endless as with recursive n(seq) as (select 1 union all select seq + 1 from n)"
+            " select 'C' as case_no, seq, null as at, null as note from n where seq < 0"
+        )
+    connection.close()
+    system = replace(contract("sql", source_name="endless"), access=Access(statement_timeout_seconds=1))
+    with pytest.raises(TransientError, match="ended the pull's statement") as caught:
+        rows(SqlTransport(f"sqlite:///{source}", system), system.tables[0])
+    assert "within 1 s" in caught.value.expected
+
+
+def test_paced_pull_takes_no_more_rows_a_second_than_allowed(source: Path, contract: Any) -> None:
+    with sqlite3.connect(source) as connection:
+        connection.executemany("insert into cases values (?, 1, null, null, 1)", [(f"D{n}",) for n in range(1496)])
+    connection.close()
+    system = replace(contract("sql"), access=Access(rows_per_second=1000))
+    pull = SqlTransport(f"sqlite:///{source}", system).pull(system.tables[0], None)
+    arrived = [(monotonic(), frame.height) for frame in pull.batches]
+    assert sum(count for _, count in arrived) == 1500
+    for start, _ in arrived:
+        assert sum(count for at, count in arrived if start <= at < start + 1) <= 1000
+
+
 def test_renamed_column_is_held_by_name(source: Path, contract: Any) -> None:
     with sqlite3.connect(source) as connection:
         connection.execute("alter table cases rename column note to remark")
@@ -103,6 +148,18 @@ def test_file_that_is_no_database_is_permanent(tmp_path: Path, contract: Any) ->
     (tmp_path / "x.sqlite").write_bytes(b"no database at all" * 100)
     with pytest.raises(PermanentError, match="refuses the pull"):
         SqlTransport(f"sqlite:///{tmp_path / 'x.sqlite'}", contract("sql")).check()
+
+
+def test_oracle_is_asked_in_its_own_dialect(contract: Any) -> None:
+    table = contract("sql", source_name="traffic.cases", load_mode="incremental", cursor="at").tables[0]
+    types = {**dict.fromkeys(table.column_names, sa.String()), "at": oracle.DATE()}
+    start = since(table, "2026-06-30T02:00:00+00:00")
+    compiled = _query(table, types, start, "oracle").compile(dialect=oracle.dialect())
+    assert str(compiled).replace("\n", "") == (
+        "SELECT traffic.cases.case_no, traffic.cases.seq, traffic.cases.at, traffic.cases.note FROM traffic.cases"
+        " WHERE traffic.cases.at >= :at_1 OR traffic.cases.at IS NULL ORDER BY traffic.cases.at"
+    )
+    assert str(compiled.params["at_1"]) == "2026-06-30 09:00:00"
 
 
 def test_address_hides_the_password(contract: Any) -> None:
