@@ -89,27 +89,35 @@ def _tell(database: Database, settings: Settings, contracts: Mapping[str, System
         row = connection.execute("select pg_try_advisory_lock(%s)", [_LOCK]).fetchone()
         if row is None or not row[0]:
             return Told(0, {})
-        connection.execute(_BEGIN)
-        connection.execute(_END)
-        by_department: dict[str, list[Incident]] = {}
-        for found in connection.execute(_DUE):
-            incident = Incident(*found)
-            if incident.system in contracts:
-                by_department.setdefault(contracts[incident.system].owner_department, []).append(incident)
-        told, failures = 0, {}
-        for department, incidents in by_department.items():
-            try:
-                webhook = find_webhook(settings, department)
-                if webhook is None:
-                    continue
-                _deliver(webhook, incidents, contracts)
-            except CityhubError as error:
-                failures[department] = str(error)
-                logger.warning("%s", error)
-                _note_failure(connection, incidents, error)
-            else:
-                told += len(incidents)
-                _note_told(connection, incidents)
+        try:
+            return _tell_due(connection, settings, contracts)
+        finally:
+            # The server sees a closed session only a moment later: the next teller would find the lock taken.
+            connection.execute("select pg_advisory_unlock(%s)", [_LOCK])
+
+
+def _tell_due(connection: psycopg.Connection[Any], settings: Settings, contracts: Mapping[str, SystemContract]) -> Told:
+    connection.execute(_BEGIN)
+    connection.execute(_END)
+    by_department: dict[str, list[Incident]] = {}
+    for found in connection.execute(_DUE):
+        incident = Incident(*found)
+        if incident.system in contracts:
+            by_department.setdefault(contracts[incident.system].owner_department, []).append(incident)
+    told, failures = 0, {}
+    for department, incidents in by_department.items():
+        try:
+            webhook = find_webhook(settings, department)
+            if webhook is None:
+                continue
+            _deliver(webhook, incidents, contracts)
+        except CityhubError as error:
+            failures[department] = str(error)
+            logger.warning("%s", error)
+            _note_failure(connection, incidents, error)
+        else:
+            told += len(incidents)
+            _note_told(connection, incidents)
     return Told(told, failures)
 
 
