@@ -9,6 +9,8 @@ import base64
 import hashlib
 import io
 import logging
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
@@ -21,6 +23,8 @@ from warehouse.errors import ConfigurationError, PermanentError
 from warehouse.settings import mask_url
 
 CONNECT_SECONDS = 15
+# A server that says nothing for so long in the middle of a file will not go on.
+SILENCE_SECONDS = 60.0
 KNOWN_HOSTS = Path("~/.ssh/known_hosts")
 # Requests of 32 KiB that are under way at once: over a line with 20 ms of delay one at a time gives 1.6 MB/s.
 REQUEST_BYTES = 32768
@@ -59,6 +63,7 @@ class _CheckedSftp(SFTPFileSystem):  # type: ignore[misc]
         try:
             self.client.connect(self.host, **self.ssh_kwargs)
             self.ftp = self.client.open_sftp()
+            self.ftp.get_channel().settimeout(SILENCE_SECONDS)
         except BaseException:
             self.client.close()
             raise
@@ -69,6 +74,9 @@ class WindowedFile(io.RawIOBase):
 
     def __init__(self, file: Any) -> None:
         self._file = file
+        # paramiko asks ahead in a thread. It meets a broken line as the reader does, which tells of it; uncaught in
+        # the thread, Python would print its stack trace beside.
+        file._prefetch_thread = _quiet(file._prefetch_thread)
         self._size: int = file.stat().st_size
         self._at = 0
         self._buffer = memoryview(b"")
@@ -89,6 +97,14 @@ class WindowedFile(io.RawIOBase):
         wanted = [(at, min(REQUEST_BYTES, end - at)) for at in range(self._at, end, REQUEST_BYTES)]
         self._at = end
         return b"".join(self._file.readv(wanted)) if wanted else b""
+
+
+def _quiet(ask: Callable[..., None]) -> Callable[..., None]:
+    def asked(*requests: Any) -> None:
+        with suppress(OSError, EOFError, paramiko.SSHException):
+            ask(*requests)
+
+    return asked
 
 
 def open_sftp(url: str, login: Login) -> tuple[Any, str]:
