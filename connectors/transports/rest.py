@@ -1,7 +1,14 @@
 """Pulls from a paged, signed HTTP interface.
 
-`GET {base}/{table}?page=1&size=500[&updated_since=ISO]` answers `{"as_of", "total", "page", "size", "items": […]}`.
-Half a page, a page that comes twice and a total that is not reached are told apart from a slow or broken line.
+The contract says how one page leads to the next:
+
+- `page`: `GET {base}/{table}?page=1&size=500[&updated_since=ISO]` answers `{"as_of", "total", "page", "size",
+  "items": […]}`;
+- `cursor`: `?size=500[&cursor=…]` answers `{"items", "next_cursor"}`, the cursor of the last page null or missing;
+- `link`: `?size=500` answers `{"items"}` and, but for the last page, a header `Link: <…>; rel="next"` (RFC 8288).
+
+`as_of` and `total` may come with the latter two as well. Half a page, a page that comes twice and a total that is not
+reached are told apart from a slow or broken line.
 """
 
 from __future__ import annotations
@@ -13,6 +20,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,12 +31,12 @@ from pydantic import SecretStr
 
 from connectors.contract import SystemContract, TableContract
 from connectors.transports.base import CHUNK_ROWS, Pull, extra_columns_note, positions, require_columns, text_column
+from connectors.transports.budget import Budget
 from connectors.transports.clock import parse, since
 from connectors.transports.signing import signed_headers
 from warehouse.errors import CityhubError, ConfigurationError, HeldBatch, PermanentError, TransientError
 from warehouse.settings import mask_url
 
-PAGE_SIZE = 500
 RETRIED_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 ATTEMPTS = 5
 # Longest pause a server may ask for before the run is better served by giving up until the next one.
@@ -44,7 +52,8 @@ class Page:
 
     number: int
     size: int
-    total: int
+    total: int | None
+    next_url: httpx.URL | None
     as_of: datetime | None
     items: list[dict[str, Any]]
     digest: bytes
@@ -81,6 +90,7 @@ class RestTransport:
         self._base = url.rstrip("/")
         self._key_id = key_id
         self._secret = secret
+        self._access = contract.access
         self._client = httpx.Client(timeout=TIMEOUT, follow_redirects=False)
 
     @property
@@ -89,7 +99,7 @@ class RestTransport:
 
     def check(self) -> None:
         for table in self.contract.tables:
-            page = self._page(table, 1, None, size=1)
+            page = self._page(table, 1, self._url(table, None, 1, page=1), 1)
             if page.items:
                 require_columns(table, list(page.items[0]), self._place(table))
 
@@ -104,21 +114,31 @@ class RestTransport:
 
     def _batches(self, table: TableContract, start: datetime | None, pull: Pull) -> Iterator[pl.DataFrame]:
         waiting: list[pl.DataFrame] = []
-        for page in self._pages(table, start):
-            pull.as_of, pull.source_total = page.as_of, page.total
+        budget = Budget(self._access.rows_per_second, self._access.page_size)
+        for page in self._pages(table, start, budget.block_rows):
+            pull.as_of, pull.source_total = page.as_of or pull.as_of, page.total
             if page.items:
                 waiting.append(self._frame(table, page, pull))
-            if len(waiting) * PAGE_SIZE >= CHUNK_ROWS:
+            if sum(frame.height for frame in waiting) >= CHUNK_ROWS:
                 yield pl.concat(waiting)
                 waiting.clear()
+            budget.rest(len(page.items))
         if waiting:
             yield pl.concat(waiting)
 
-    def _pages(self, table: TableContract, start: datetime | None) -> Iterator[Page]:
-        number, seen, total = 1, 0, 0
+    def _pages(self, table: TableContract, start: datetime | None, size: int) -> Iterator[Page]:
+        number, seen = 1, 0
+        total: int | None = None
         digests: set[bytes] = set()
-        while number == 1 or seen < total:
-            page = self._page(table, number, start)
+        url: httpx.URL | None = self._url(table, start, size, page=1)
+        asked: set[str] = set()
+        while url is not None:
+            if str(url) in asked:
+                raise self._held(
+                    table, f"Page {number - 1} leads back to an earlier page.", expected="every page once, then an end"
+                )
+            asked.add(str(url))
+            page = self._page(table, number, url, size, start)
             if number > 1 and page.total != total:
                 raise TransientError(
                     f"The source changed while it was paged: total {total} became {page.total} at page {number}.",
@@ -131,14 +151,27 @@ class RestTransport:
             seen += len(page.items)
             yield page
             number += 1
+            url = page.next_url
+            if self._access.paging == "page" and total is not None and seen < total:
+                url = self._url(table, start, size, page=number)
 
     def _require_whole(self, table: TableContract, page: Page, seen: int, digests: set[bytes]) -> None:
-        """A page carries exactly the rows its place in the total leaves for it, and none that came before."""
-        due = min(page.size, page.total - seen)
-        if len(page.items) != due:
+        """A page carries exactly the rows its place leaves for it, and none that came before.
+
+        A service that tells no total must fill every page but the last; one that tells it may send them shorter.
+        """
+        due = page.size if page.total is None else page.total - seen
+        if self._access.paging == "page" or (page.total is None and page.next_url is not None):
+            is_whole = len(page.items) == (due := min(page.size, due))
+        elif page.next_url is not None:
+            is_whole = 0 < len(page.items) < due
+        else:
+            is_whole = len(page.items) <= due if page.total is None else len(page.items) == due
+        if not is_whole:
+            of = "" if page.total is None else f" (total {page.total})"
             raise self._held(
                 table,
-                f"Page {page.number} carries {len(page.items)} rows of the {due} due (total {page.total}).",
+                f"Page {page.number} carries {len(page.items)} rows of the {due} due{of}.",
                 expected="full pages until the total is reached",
             )
         if page.items and page.digest in digests:
@@ -156,27 +189,47 @@ class RestTransport:
         columns = [text_column(name, [item.get(name) for item in page.items]) for name in table.column_names]
         return pl.DataFrame([*columns, positions({"page": page.number}, "index", range(len(page.items)))])
 
-    def _page(self, table: TableContract, number: int, start: datetime | None, size: int = PAGE_SIZE) -> Page:
-        query: dict[str, str | int] = {"page": number, "size": size}
+    def _url(
+        self,
+        table: TableContract,
+        start: datetime | None,
+        size: int,
+        *,
+        page: int | None = None,
+        cursor: str | None = None,
+    ) -> httpx.URL:
+        query: dict[str, str | int] = {"size": size}
+        if self._access.paging == "page" and page is not None:
+            query = {"page": page, **query}
+        if cursor is not None:
+            query["cursor"] = cursor
         if start is not None:
             query["updated_since"] = start.isoformat()
-        url = httpx.URL(f"{self._base}/{table.source_name.strip('/')}?{urlencode(query)}")
-        body = self._get(table, url)
+        return httpx.URL(f"{self._base}/{table.source_name.strip('/')}?{urlencode(query)}")
+
+    def _page(
+        self, table: TableContract, number: int, url: httpx.URL, size: int, start: datetime | None = None
+    ) -> Page:
+        response = self._get(table, url)
+        is_numbered = self._access.paging == "page"
         try:
-            answer = json.loads(body, parse_float=str, parse_int=_plain_int)
+            answer = json.loads(response.content, parse_float=str, parse_int=_plain_int)
+            if not is_numbered:
+                answer = {"page": number, "size": size, "total": None, **answer}
             page = Page(
                 number=int(answer["page"]),
                 size=int(answer["size"]),
-                total=int(answer["total"]),
+                total=None if answer["total"] is None and not is_numbered else int(answer["total"]),
+                next_url=self._next(table, response, answer, size, start),
                 as_of=parse(answer["as_of"], table.timezone) if answer.get("as_of") else None,
                 items=list(answer["items"]),
                 digest=hashlib.sha256(json.dumps(answer["items"]).encode()).digest(),
             )
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, httpx.InvalidURL):
             raise self._held(
                 table,
                 f"The answer to page {number} is not in the agreed form.",
-                expected="JSON with as_of, total, page, size and items",
+                expected="JSON with " + ("as_of, total, page, size and items" if is_numbered else "items"),
             ) from None
         if page.number != number or page.size < 1 or not all(isinstance(item, dict) for item in page.items):
             raise self._held(
@@ -186,7 +239,24 @@ class RestTransport:
             )
         return page
 
-    def _get(self, table: TableContract, url: httpx.URL) -> bytes:
+    def _next(
+        self, table: TableContract, response: httpx.Response, answer: dict[str, Any], size: int, start: datetime | None
+    ) -> httpx.URL | None:
+        """Where the answer says the next page is; None behind the last, and where pages are numbered."""
+        if self._access.paging == "cursor" and answer.get("next_cursor") not in (None, ""):
+            return self._url(table, start, size, cursor=str(answer["next_cursor"]))
+        link = response.links.get("next", {}).get("url") if self._access.paging == "link" else None
+        if link is None:
+            return None
+        url = response.url.join(link)
+        if (url.scheme, url.host, url.port) != (response.url.scheme, response.url.host, response.url.port):
+            # Followed, another host would learn the key's name and a valid signature.
+            raise self._held(
+                table, "The next page lies on another server.", expected="links within the address of the service"
+            )
+        return url
+
+    def _get(self, table: TableContract, url: httpx.URL) -> httpx.Response:
         for attempt in stamina.retry_context(
             on=_pause, attempts=ATTEMPTS, timeout=120, wait_initial=0.2, wait_max=10.0, wait_jitter=0.5
         ):
@@ -194,7 +264,7 @@ class RestTransport:
                 return self._ask(table, url)
         raise AssertionError("unreachable: the retry context returns or raises")
 
-    def _ask(self, table: TableContract, url: httpx.URL) -> bytes:
+    def _ask(self, table: TableContract, url: httpx.URL) -> httpx.Response:
         """One signed request. Signed anew each time: the nonce of a request that was lost may have been used."""
         path = url.raw_path.decode("ascii")
         headers = signed_headers(
@@ -210,7 +280,7 @@ class RestTransport:
         except httpx.TransportError as error:
             raise _Retried(self._broken(table, type(error).__name__), None) from None
         if response.status_code == 200:
-            return response.content
+            return response
         if response.status_code in RETRIED_STATUS:
             raise _Retried(self._broken(table, f"HTTP {response.status_code}"), _retry_after(response))
         raise self._refused(table, response.status_code)
@@ -259,10 +329,20 @@ def _pause(error: Exception) -> bool | float:
 
 
 def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds of a Retry-After header; its date form is rare and falls back to our own pause."""
+    """Seconds of a Retry-After header; a date there is taken by the server's own clock where it tells it."""
+    asked = response.headers.get("Retry-After", "")
     try:
-        return max(0.0, float(response.headers["Retry-After"]))
-    except (KeyError, ValueError):
+        return max(0.0, float(asked))
+    except ValueError:
+        until = _moment(asked)
+    now = _moment(response.headers.get("Date", "")) or time.time()
+    return None if until is None else max(0.0, until - now)
+
+
+def _moment(http_date: str) -> float | None:
+    try:
+        return parsedate_to_datetime(http_date).timestamp()
+    except ValueError:
         return None
 
 

@@ -8,18 +8,21 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import polars as pl
 import pytest
 from pydantic import SecretStr
 
-from connectors.transports.rest import PAGE_SIZE, RestTransport
+from connectors.contract import Access
+from connectors.transports.rest import RestTransport, _retry_after
 from warehouse.errors import CityhubError, ConfigurationError, HeldBatch, PermanentError, TransientError
 
+PAGE_SIZE = Access.page_size
 SECRET = "the secret of the tests"
 
 
@@ -37,6 +40,8 @@ class Service:
     nonces: list[str] = field(default_factory=list)
     tries: dict[int, int] = field(default_factory=dict)
     url: str = ""
+    paging: str = "page"
+    links: dict[int, str] = field(default_factory=dict)
 
     def answer(self, path: str, headers: Any) -> tuple[int, bytes, dict[str, str]]:
         digest = hashlib.sha256(b"").hexdigest()
@@ -50,7 +55,8 @@ class Service:
             return 404, b"{}", {}
         query = parse_qs(split.query)
         self.queries.append(query)
-        page, size = int(query["page"][0]), int(query["size"][0])
+        numbered = query.get("page") or query.get("cursor") or ["1"]
+        page, size = int(numbered[0]), int(query["size"][0])
         body: dict[str, Any] = {
             "as_of": "2026-06-30T23:00:00+08:00",
             "total": len(self.rows),
@@ -58,9 +64,16 @@ class Service:
             "size": size,
             "items": self.rows[(page - 1) * size : page * size],
         }
+        headers = {}
+        if self.paging != "page":
+            body = {"items": body["items"]}
+        if self.paging == "cursor":
+            body["next_cursor"] = str(page + 1) if page * size < len(self.rows) else None
+        if self.paging == "link" and page * size < len(self.rows):
+            headers["Link"] = self.links.get(page, f'<cases?size={size}&page={page + 1}>; rel="next"')
         self.tries[page] = self.tries.get(page, 0) + 1
         status = self.spoil(page, self.tries[page], body) or 200
-        return status, json.dumps(body).encode(), {"Retry-After": "0"} if status == 429 else {}
+        return status, json.dumps(body).encode(), {"Retry-After": "0"} if status == 429 else headers
 
 
 @pytest.fixture
@@ -206,3 +219,99 @@ def test_check_finds_every_table(service: Service, contract: Any) -> None:
 def test_key_must_be_set(contract: Any) -> None:
     with pytest.raises(ConfigurationError, match="signing key"):
         RestTransport("http://x", contract("rest"), None, None)
+
+
+def led(contract: Any, paging: str, **own: Any) -> Any:
+    return replace(contract("rest", source_name="v1/cases", **own), access=Access(paging=paging))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("paging", ["cursor", "link"])
+@pytest.mark.parametrize("rows", [0, 1, PAGE_SIZE, 2 * PAGE_SIZE, 2 * PAGE_SIZE + 3])
+def test_pages_are_followed_to_their_end(service: Service, contract: Any, paging: str, rows: int) -> None:
+    service.paging = paging
+    service.rows = [item(number) for number in range(rows)]
+    frame, done = pull(service, led(contract, paging))
+    found = frame.get_column("case_no").to_list() if rows else []
+    assert (frame.height, found) == (rows, [f"C{number}" for number in range(rows)])
+    assert len(service.queries) == max(1, -(-rows // PAGE_SIZE))
+    assert (done.is_complete, done.source_total) == (True, None)
+
+
+@pytest.mark.parametrize("paging", ["cursor", "link"])
+def test_pages_taken_survive_a_later_page_that_fails_in_passing(service: Service, contract: Any, paging: str) -> None:
+    service.paging = paging
+    service.rows = [item(number) for number in range(3 * PAGE_SIZE)]
+    service.spoil = lambda page, tries, answer: 503 if page == 3 and tries < 3 else None
+    frame, _ = pull(service, led(contract, paging))
+    assert (frame.height, service.tries) == (3 * PAGE_SIZE, {1: 1, 2: 1, 3: 3})
+
+
+def test_cursor_pull_carries_its_start_to_every_page(service: Service, contract: Any) -> None:
+    service.paging = "cursor"
+    service.rows = [item(number) for number in range(PAGE_SIZE + 1)]
+    pull(service, led(contract, "cursor", load_mode="incremental", cursor="at"), "2026-06-30T08:00:00+08:00")
+    assert [query["updated_since"] for query in service.queries] == [["2026-06-30T07:00:00+08:00"]] * 2
+
+
+def leads_back(page: int, tries: int, answer: dict[str, Any]) -> None:
+    if page == 2:
+        answer["next_cursor"] = "2"
+
+
+def says_more(page: int, tries: int, answer: dict[str, Any]) -> None:
+    answer["total"] = 1501
+
+
+def says_less(page: int, tries: int, answer: dict[str, Any]) -> None:
+    answer["total"] = 1499
+
+
+@pytest.mark.parametrize("paging", ["cursor", "link"])
+@pytest.mark.parametrize(
+    ("spoil", "what"),
+    [
+        (half_page, "Page 2 carries 250 rows of the 500 due"),
+        (repeated, "Page 2 repeats an earlier page"),
+        (says_more, r"Page 3 carries 500 rows of the 501 due \(total 1501\)"),
+        (says_less, r"Page 3 carries 500 rows of the 499 due \(total 1499\)"),
+        (lambda page, tries, answer: answer.pop("items") and None, "not in the agreed form"),
+    ],
+)
+def test_broken_chains_are_held(service: Service, contract: Any, paging: str, spoil: Any, what: str) -> None:
+    service.paging = paging
+    service.rows = [item(number) for number in range(3 * PAGE_SIZE)]
+    service.spoil = spoil
+    with pytest.raises(HeldBatch, match=what):
+        pull(service, led(contract, paging))
+
+
+def test_chains_without_an_end_are_held(service: Service, contract: Any) -> None:
+    service.rows = [item(number) for number in range(3 * PAGE_SIZE)]
+    service.paging, service.spoil = "cursor", leads_back
+    with pytest.raises(HeldBatch, match="Page 2 leads back"):
+        pull(service, led(contract, "cursor"))
+    service.paging, service.spoil = "link", lambda page, tries, answer: None
+    service.links = {2: f'<{service.url}/v1/cases?size=500>; rel="next"'}
+    with pytest.raises(HeldBatch, match="Page 2 leads back"):
+        pull(service, led(contract, "link"))
+
+
+def test_links_to_another_server_are_not_followed(service: Service, contract: Any) -> None:
+    service.rows = [item(number) for number in range(PAGE_SIZE + 1)]
+    service.paging, service.links = "link", {1: '<http://127.0.0.1:9/v1/cases>; rel="next"'}
+    with pytest.raises(HeldBatch, match="another server"):
+        pull(service, led(contract, "link"))
+
+
+@pytest.mark.parametrize(
+    ("headers", "pause"),
+    [
+        ({"Retry-After": "7"}, 7.0),
+        ({"Retry-After": "Tue, 30 Jun 2026 08:00:09 GMT", "Date": "Tue, 30 Jun 2026 08:00:00 GMT"}, 9.0),
+        ({"Retry-After": "Tue, 30 Jun 2026 07:00:00 GMT", "Date": "Tue, 30 Jun 2026 08:00:00 GMT"}, 0.0),
+        ({"Retry-After": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_the_pause_a_server_asks_for_is_understood(headers: dict[str, str], pause: float | None) -> None:
+    assert _retry_after(httpx.Response(429, headers=headers)) == pause
