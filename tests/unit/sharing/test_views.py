@@ -48,7 +48,9 @@ def test_a_manifest_without_a_released_table_is_refused(tmp_path: Path) -> None:
         masks_from_manifest(tmp_path / "nowhere" / "manifest.json")
 
 
-@pytest.mark.parametrize("masks", [{"town_code": "nmae"}, {"gone": "name"}, {"tile_x": "phone"}, {"town_code": "birth_on"}])
+@pytest.mark.parametrize(
+    "masks", [{"town_code": "nmae"}, {"gone": "name"}, {"tile_x": "phone"}, {"town_code": "birth_on"}]
+)
 def test_a_mask_that_would_hide_nothing_is_refused(masks: dict[str, str]) -> None:
     with pytest.raises(ContractError, match=next(iter(masks))):
         view_select(TOWNS, COLUMNS, masks)
