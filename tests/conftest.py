@@ -20,7 +20,7 @@ from warehouse.server import start
 from warehouse.settings import get_settings
 
 # A slow machine is no fault of the code: what is fast enough is measured in benchmarks/, not by a test's clock.
-hypothesis.settings.register_profile("cityhub", deadline=None)
+hypothesis.settings.register_profile("cityhub", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("cityhub")
 
 E2E = Path(__file__).parent / "e2e"

@@ -11,7 +11,7 @@ import pytest
 from tests.e2e import figures
 from tests.e2e.arithmetic import citizen_number, enterprise_number
 from tests.e2e.contract_reading import admit_all, load_options
-from tests.e2e.stages import First, OtherDay
+from tests.e2e.stages import EARLIER, First, OtherDay
 from tests.e2e.subjects import Record, Sources, enterprise_records, person_records
 
 # One worker takes every test of these homes.
@@ -65,7 +65,7 @@ def test_every_figure_of_the_six_indicators(
         today, shown = first.business_date, first.released["indicator_values"]
     else:
         earlier: OtherDay = request.getfixturevalue("other_day")
-        today, shown = earlier.business_date, earlier.values
+        today, shown = EARLIER, earlier.values
     own = figures.indicator_values(sources, today)
     both = own.merge(shown, on=PLACE, how="outer", suffixes=("", "_shown"), indicator=True)
     assert (both["_merge"] == "both").all(), both[both["_merge"] != "both"][PLACE].head()
