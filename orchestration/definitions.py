@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 import dagster as dg
 from dagster_dbt import DbtCliResource
+from packaging.version import Version
 
 from orchestration.dbt_assets import HubConfig, build_dbt_assets
 from orchestration.dbt_manifest import DBT
@@ -13,6 +16,15 @@ from orchestration.sensors import build_sensors
 from orchestration.subject_assets import build_release_asset, current_links
 from sharing.release import RELEASED_TABLES
 from warehouse.paths import DBT_PROJECT_DIR
+
+
+class OwnDbt(DbtCliResource):
+    """dbt of this environment. dagster-dbt asks the executable for its version before every call, 2 s each time; here
+    it is the package's."""
+
+    @property
+    def _cli_version(self) -> Version:
+        return Version(version("dbt-core"))
 
 
 def build_definitions() -> dg.Definitions:
@@ -25,9 +37,7 @@ def build_definitions() -> dg.Definitions:
         schedules=build_schedules(jobs),
         sensors=build_sensors(jobs),
         resources={
-            "dbt": DbtCliResource(
-                project_dir=str(DBT_PROJECT_DIR), profiles_dir=str(DBT_PROJECT_DIR), dbt_executable=DBT
-            ),
+            "dbt": OwnDbt(project_dir=str(DBT_PROJECT_DIR), profiles_dir=str(DBT_PROJECT_DIR), dbt_executable=DBT),
             "hub": HubConfig(),
         },
     )
