@@ -69,7 +69,7 @@ class Twin:
 
 
 def live_as_twin(hub: Hub) -> Twin:
-    """The same city, first seen on an earlier date; a day later killed three times on the way; then one fault after the other."""
+    """The same city, first seen on an earlier date; a day later killed three times; then one fault after the other."""
     first = hub.ran(*DEMO, "--business-date", EARLIER.isoformat())
     assert first.code == 0, (first.report, first.errors)
     assert hub.command("demo", "advance", "--days", "1", "--json").returncode == 0
