@@ -1,4 +1,4 @@
-"""Record linkage: scored pairs, what clerks say about the doubtful ones, what was decided for ever, proposed repairs."""
+"""Record linkage: scored pairs, opinions on the doubtful ones, decisions for ever, proposed repairs."""
 
 from __future__ import annotations
 
