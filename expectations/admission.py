@@ -7,14 +7,11 @@ would be merged: a fault in the checks themselves stops here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
-from typing import Protocol
 
-from connectors.contract import Rule, TableContract
+from connectors.contract import AdmissionGate, GateRequest, GateResult, Rule, TableContract
 from expectations.checks import (
     Check,
-    GateResult,
     Outcome,
     Recorded,
     between,
@@ -32,47 +29,11 @@ from warehouse.database import Database
 from warehouse.settings import Settings
 
 
-class Batch(Protocol):
-    """What the gate needs to know of a batch; the landing's request fits.
-
-    Attributes:
-        stage: `schema.table` of the typed good rows, readable by the pipeline role.
-        read, rejected: rows delivered, and refused with reasons.
-        rows_before, rows_after: live rows of the raw table now, and if the batch is admitted.
-        warnings: rows per warn rule of the row checks.
-    """
-
-    @property
-    def table(self) -> TableContract: ...
-    @property
-    def stage(self) -> str: ...
-    @property
-    def batch_id(self) -> int: ...
-    @property
-    def run_id(self) -> str: ...
-    @property
-    def read(self) -> int: ...
-    @property
-    def rejected(self) -> int: ...
-    @property
-    def rows_before(self) -> int: ...
-    @property
-    def rows_after(self) -> int: ...
-    @property
-    def warnings(self) -> Mapping[str, int]: ...
-
-
-class Gate(Protocol):
-    """The gate as the landing calls it."""
-
-    def __call__(self, request: Batch) -> GateResult: ...
-
-
-def make_gate(db: Database, settings: Settings) -> Gate:
+def make_gate(db: Database, settings: Settings) -> AdmissionGate:
     """The admission gate; its GX context is made with the first batch and kept for the next ones."""
     runner = Runner(db, settings)
 
-    def gate(request: Batch) -> GateResult:
+    def gate(request: GateRequest) -> GateResult:
         schema, _, stage = request.stage.partition(".")
         table = request.table
         outcomes = [*totals(request), *runner.run(schema, stage, suite(table, request.read - request.rejected))]
@@ -98,7 +59,7 @@ def suite(table: TableContract, good_rows: int) -> list[Check]:
     return checks
 
 
-def totals(request: Batch) -> list[Outcome]:
+def totals(request: GateRequest) -> list[Outcome]:
     """What the counts of the batch say, without looking at a row."""
     table = request.table
     allowed = table.allowed_rejects(request.read)
@@ -116,7 +77,7 @@ def totals(request: Batch) -> list[Outcome]:
     ]
 
 
-def row_warnings(request: Batch) -> list[Outcome]:
+def row_warnings(request: GateRequest) -> list[Outcome]:
     """Rows with flaws that the contract lets pass, by rule. They are told to the owner and do not trouble the gate."""
     return [
         outcome(rule, not rows, "no row, as the contract wishes", rows, "warn")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from connectors.contract import GateResult
 from warehouse.database import Database
 
 Severity = Literal["error", "warn"]
@@ -43,15 +44,6 @@ class Outcome:
     status: Status
     expected: str
     observed: float | None = None
-
-
-@dataclass(frozen=True)
-class GateResult:
-    """A gate's word: passed unless an error failed; the names of what failed and of what people should look at."""
-
-    passed: bool
-    failed: tuple[str, ...] = ()
-    warned: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

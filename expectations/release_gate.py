@@ -12,8 +12,8 @@ from datetime import date
 
 import psycopg
 
-from connectors.contract import SystemContract, load_contracts
-from expectations.checks import GateResult, Recorded, judge, outcome, record
+from connectors.contract import GateResult, SystemContract, load_contracts
+from expectations.checks import Recorded, judge, outcome, record
 from expectations.reconciliation import QUESTIONS, ask, ledger_agrees, references_hold
 from expectations.runner import Runner
 from expectations.suites import SUITES, shrink_guard

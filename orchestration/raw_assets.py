@@ -9,8 +9,8 @@ from functools import lru_cache
 
 import dagster as dg
 
-from connectors.contract import SystemContract, TableContract
-from connectors.landing import AdmissionGate, GateRequest, GateResult, LandingResult, land_table
+from connectors.contract import AdmissionGate, SystemContract, TableContract
+from connectors.landing import LandingResult, land_table
 from expectations.admission import make_gate
 from orchestration.hub import hub_contracts, hub_database, hub_settings
 from orchestration.ledger import start_run
@@ -26,14 +26,8 @@ RETRY_SECONDS = 1
 
 @lru_cache(maxsize=1)
 def admission_gate() -> AdmissionGate:
-    """The gate as the landing asks for it; one per process, since its Great Expectations context is kept."""
-    judge = make_gate(hub_database(), hub_settings())
-
-    def gate(request: GateRequest) -> GateResult:
-        word = judge(request)
-        return GateResult(word.passed, word.failed, word.warned)
-
-    return gate
+    """The gate; one per process, since its Great Expectations context is kept."""
+    return make_gate(hub_database(), hub_settings())
 
 
 def raw_asset_key(table: TableContract) -> dg.AssetKey:

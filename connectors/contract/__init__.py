@@ -10,12 +10,16 @@ The share limits of small tables have a floor: ask `table.allowed_rejects(read)`
 
 from __future__ import annotations
 
+from connectors.contract.gate import AdmissionGate, GateRequest, GateResult
 from connectors.contract.model import Access, ColumnContract, Rule, SystemContract, TableContract
 from connectors.contract.reader import check_references, load_contract, load_contracts
 
 __all__ = [
     "Access",
+    "AdmissionGate",
     "ColumnContract",
+    "GateRequest",
+    "GateResult",
     "Rule",
     "SystemContract",
     "TableContract",

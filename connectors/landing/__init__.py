@@ -6,8 +6,9 @@ not belong here, nor how rows are fetched (`connectors.transports`) or judged (`
 
 from __future__ import annotations
 
+from connectors.contract import AdmissionGate, GateRequest, GateResult
 from connectors.landing.ensure import ensure_raw
 from connectors.landing.land import land_table
-from connectors.landing.model import AdmissionGate, GateRequest, GateResult, LandingResult
+from connectors.landing.model import LandingResult
 
 __all__ = ["AdmissionGate", "GateRequest", "GateResult", "LandingResult", "ensure_raw", "land_table"]

@@ -18,13 +18,13 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 
-from connectors.contract import SystemContract, TableContract
+from connectors.contract import AdmissionGate, GateRequest, GateResult, SystemContract, TableContract
 from connectors.contract.ddl import quote, quote_qualified
 from connectors.landing import ledger
 from connectors.landing.ahead import read_ahead
 from connectors.landing.ensure import ensure_tables, set_aside
 from connectors.landing.merge import Plan, make_plan, merge, plan_anew
-from connectors.landing.model import AdmissionGate, GateRequest, GateResult, LandingResult
+from connectors.landing.model import LandingResult
 from connectors.landing.quarantine import close_repaired, has_new_rejects, store_rejected
 from connectors.landing.repeats import Repeats, put_back, settle_repeats
 from connectors.landing.session import landing_session
@@ -215,7 +215,6 @@ class _Landing:
             rejected=rejected,
             rows_before=plan.before,
             rows_after=plan.after,
-            database=self.db,
             warnings=dict(self.stage.warnings),
             rejections=dict(self.stage.rejections),
         )

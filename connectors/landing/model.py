@@ -1,59 +1,12 @@
-"""What the landing promises and asks for: its result, and the gate it is handed. No SQL, no connection."""
+"""What the landing promises: its result. No SQL, no connection."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
-
-from connectors.contract import TableContract
-from warehouse.database import Database
+from typing import Literal
 
 BatchState = Literal["admitted", "held", "failed"]
-
-
-@dataclass(frozen=True)
-class GateRequest:
-    """A batch before the admission gate.
-
-    Attributes:
-        table: its contract.
-        stage: `schema.table` of the typed good rows, committed, so any connection of the pipeline role can read it.
-        batch_id, run_id: the ledger row the results belong to.
-        read: rows the source delivered.
-        rejected: rows the checks refused, each with its reasons.
-        rows_before, rows_after: rows of the raw table that are not marked deleted, now and if this batch is admitted.
-        database: the warehouse; the gate opens its own connections.
-        warnings, rejections: rows per rule of severity warn and reject, by the rule's name.
-    """
-
-    table: TableContract
-    stage: str
-    batch_id: int
-    run_id: str
-    read: int
-    rejected: int
-    rows_before: int
-    rows_after: int
-    database: Database
-    warnings: Mapping[str, int] = field(default_factory=dict)
-    rejections: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class GateResult:
-    """The gate's word. Names of checks only: what they observed is recorded by the gate, without row values."""
-
-    passed: bool
-    failed: tuple[str, ...] = ()
-    warned: tuple[str, ...] = ()
-
-
-class AdmissionGate(Protocol):
-    """Decides whether a staged batch may change the raw table."""
-
-    def __call__(self, request: GateRequest) -> GateResult: ...
 
 
 @dataclass(frozen=True)

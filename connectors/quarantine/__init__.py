@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from connectors.quarantine.decisions import person, waive
 from connectors.quarantine.export import Exported, export_rejected
-from connectors.quarantine.replay import Replayed, replay_contract, replay_workbook
+from connectors.quarantine.replay import replay_contract, replay_workbook
+from connectors.quarantine.replay_batch import Replayed
 
 __all__ = [
     "Exported",

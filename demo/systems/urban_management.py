@@ -58,6 +58,17 @@ def update(url: str, before: City, after: City) -> None:
             _insert(connection, table, after, before)
 
 
+def require_usable(url: str) -> None:
+    """See that the city could be built there, before anything is given up for it.
+
+    Raises:
+        ConfigurationError, TransientError, PermanentError: as `build` would.
+    """
+    with opened(url) as connection:
+        connection.execute(text("create table cityhub_probe (probe integer)"))
+        connection.execute(text("drop table cityhub_probe"))
+
+
 @contextmanager
 def opened(url: str) -> Iterator[Connection]:
     """A transaction in the database.

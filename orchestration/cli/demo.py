@@ -65,6 +65,11 @@ def demo(
         require_ports({"--pages-port": pages_port, "--dagster-port": dagster_port})
     with Display(quiet=as_json) as display:
         if fresh:
+            if urban_url:
+                from demo.systems.urban_management import require_usable
+
+                # An address that cannot be used must not cost the city that is there.
+                require_usable(urban_url)
             throw_away()
         with display.stage("warehouse"):
             hub.hub_database()

@@ -64,16 +64,6 @@ def _pass(request: GateRequest) -> GateResult:
     return GateResult(True)
 
 
-def _real_gate(database: Database) -> AdmissionGate:
-    judge = make_gate(database, get_settings())
-
-    def gate(request: GateRequest) -> GateResult:
-        word = judge(request)
-        return GateResult(word.passed, word.failed, word.warned)
-
-    return gate
-
-
 def _land(database: Database, *, full: bool = False, gate: AdmissionGate = _pass) -> dict[str, LandingResult]:
     contract = load_contracts()[SYSTEM]
     options: dict[str, Any] = {"run_id": "run", "gate": gate, "full": full, "raise_transient": False}
@@ -166,7 +156,7 @@ def test_faults_hold_their_table_and_repair_lets_it_pass(
     faults.drop_column(home, SYSTEM, "cases", "due_at")
     faults.retype(home, SYSTEM, "case_steps", "at")
     faults.retype(home, SYSTEM, "waste_weighings", "wet_kg")
-    damaged = _land(database, full=True, gate=_real_gate(database))
+    damaged = _land(database, full=True, gate=make_gate(database, get_settings()))
     assert _states(damaged) == dict.fromkeys(TABLES, "held")
     words = {"sites": "kind", "cases": "due_at", "case_steps": "reject", "waste_weighings": "reject"}
     assert [name for name, word in words.items() if word not in str(damaged[name].reason)] == []

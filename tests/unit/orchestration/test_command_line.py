@@ -106,6 +106,26 @@ def test_a_wrong_database_password_does_not_appear_in_the_message(tmp_path: Path
     assert "planted-secret" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("option", "variable"),
+    [
+        (("--urban-url", "mysql+pymysql://hub:planted-secret@127.0.0.1:9/city"), {}),
+        ((), {"CITYHUB_DEMO_URBAN_URL": "postgresql://hub:planted-secret@127.0.0.1:9/city"}),
+        ((), {"CITYHUB_DATABASE_URL": "postgresql://hub:planted-secret@127.0.0.1:9/hub"}),
+    ],
+)
+def test_a_fresh_city_that_cannot_be_built_does_not_cost_the_old_one(
+    tmp_path: Path, option: tuple[str, ...], variable: dict[str, str]
+) -> None:
+    city = tmp_path / "demo" / "city.json"
+    city.parent.mkdir()
+    city.write_text("{}")
+    done = cityhub(tmp_path, "demo", "--fresh", "--no-serve", *option, **variable)
+    assert_explained(done, "database" if variable.get("CITYHUB_DATABASE_URL") else "urban management")
+    assert "planted-secret" not in done.stderr
+    assert city.exists()
+
+
 def test_config_hides_secrets(tmp_path: Path) -> None:
     url = "postgresql://hub:planted-secret@db/hub"
     done = cityhub(tmp_path, "config", "--json", CITYHUB_DATABASE_URL=url, CITYHUB_TOKEN_KEY="planted-key")
