@@ -1,8 +1,9 @@
-"""The three database roles of the hub. No one logs in as them: a login that is a member takes the role on.
+"""The database roles of the hub. No one logs in as them: a login that is a member takes the role on.
 
 owner     owns the schemas that outlive a run (ops, quarantine, release, quality, shared, scorecards) and migrates them
 pipeline  lands, builds and publishes; owns what dbt rebuilds
 reader    sees `shared`, `scorecards` and `quality`, nothing else
+clerk     lists the review queue, looks at a pair (masked, logged) and gives an opinion, nothing else
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from psycopg import sql
 
 from warehouse.errors import PermanentError
 
-Role = Literal["owner", "pipeline", "reader"]
+Role = Literal["owner", "pipeline", "reader", "clerk"]
 ROLE_NAMES: dict[Role, str] = {
     "owner": "cityhub_owner",
     "pipeline": "cityhub_pipeline",
     "reader": "cityhub_reader",
+    "clerk": "cityhub_clerk",
 }
 
 # Two sessions creating the same role at once would fail on a unique index; roles belong to the whole cluster.
@@ -52,6 +54,6 @@ def ensure_roles(connection: psycopg.Connection) -> None:
         raise PermanentError(
             "The database login may not create the hub's roles.",
             where="Postgres, roles " + ", ".join(wanted),
-            expected="a login with CREATEROLE, or the three roles created and granted to it beforehand",
+            expected="a login with CREATEROLE, or these roles created and granted to it beforehand",
             do="ask the database administrator to create them (NOLOGIN) and grant them to this login",
         ) from None

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from orchestration.cli import contract, demo, inspect, quarantine, reconcile, release, run, source
+from orchestration.cli import contract, demo, identity, inspect, quarantine, reconcile, release, run, source
 from orchestration.cli.console import err, print_error
 from warehouse.errors import CityhubError
 
@@ -32,6 +32,7 @@ app.add_typer(source.app, name="source")
 app.add_typer(contract.app, name="contract")
 app.add_typer(quarantine.app, name="quarantine")
 app.command("reconcile", epilog=reconcile.RECONCILE_EXAMPLE)(reconcile.reconcile)
+app.add_typer(identity.identity_app, name="identity")
 app.add_typer(release.app, name="release")
 
 

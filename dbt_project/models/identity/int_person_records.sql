@@ -101,6 +101,7 @@ select
     role::text as role,
     name::text as name,
     {{ citizen_no_18('id_no', 'citizen_no_grade') }}::text as citizen_no,
+    case when citizen_no_grade <> 'certified' then id_no end::text as citizen_no_written,
     citizen_no_key::text as citizen_no_key,
     citizen_no_grade::text as citizen_no_grade,
     birth_on::date as birth_on,

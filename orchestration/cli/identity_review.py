@@ -1,0 +1,234 @@
+"""`cityhub identity review`: the queue of doubtful pairs, one pair side by side, an opinion. Values come masked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from orchestration import hub
+from orchestration.cli.console import out, print_json, table
+from orchestration.cli.run import AsJson
+from warehouse.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from sharing.review import Compared, Item, Opinion
+    from streamlit_app.i18n import Texts
+
+review_app = typer.Typer(no_args_is_help=True, help="Doubtful pairs that two people must look at.")
+
+ItemId = Annotated[int, typer.Argument(metavar="ITEM", min=1, help="Number of the item, as `review list` shows it.")]
+# Half of the waterfall's bar on either side of zero, in characters.
+BAR_WIDTH = 24
+
+
+@review_app.command("list", epilog="Example: [bold]cityhub identity review list --state disputed[/]")
+def list_(
+    state: Annotated[
+        Literal["waiting", "open", "disputed", "decided", "superseded"],
+        typer.Option(help="Items in this state; waiting: open and disputed."),
+    ] = "waiting",
+    kind: Annotated[
+        Literal["resident", "enterprise"] | None,
+        typer.Option(help="Only pairs of this kind of subject.", show_default=False),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many items.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List the queue: disputed pairs first, then the likeliest. No value of any record is shown."""
+    from sharing.review import WAITING, queue
+
+    items, total = queue(
+        hub.hub_database(), states=WAITING if state == "waiting" else (state,), subject_kind=kind, limit=limit
+    )
+    if as_json:
+        print_json({"total": total, "items": [asdict(item) for item in items]})
+        return
+    if not items:
+        out.print("Nothing is in review.")
+        return
+    columns = ["item", "kind", "left", "right", "reason", "probability", "opinions", "state"]
+    cells = [
+        [
+            *(item.item_id, item.subject_kind, _record(item, "left"), _record(item, "right")),
+            item.reason if item.conflict is None else f"{item.reason}: {item.conflict}",
+            None if item.probability is None else f"{item.probability:.4f}",
+            *(item.opinion_count, item.state),
+        ]
+        for item in items
+    ]
+    out.print(table("Review", columns, cells, numeric=["item", "probability", "opinions"]))
+    out.print(f"{len(items)} of {total:,}. Look at one: cityhub identity review show ITEM")
+
+
+@review_app.command(epilog='Example: [bold]cityhub identity review show 12 --by "Li Fang"[/]')
+def show(
+    item_id: ItemId,
+    by: Annotated[
+        str | None,
+        typer.Option("--by", help="Who looks, for the access log. Default: the user logged in.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show both records side by side, masked, and how the match weight comes about. Every look is logged."""
+    from connectors.quarantine import person
+    from sharing import review
+    from streamlit_app.i18n import Texts
+
+    item, pair, opinions = review.show(hub.hub_database(), item_id, clerk=by or person(), via="command")
+    if as_json:
+        print_json(
+            asdict(item)
+            | {"steps": [asdict(step) for step in item.steps]}
+            | {"records": [asdict(row) for row in pair], "opinions": [asdict(one) for one in opinions]}
+        )
+        return
+    t = Texts(hub.hub_settings().language)
+    out.print(Text(_title(t, item), style="bold"))
+    for proposal in item.proposals:
+        out.print(Text(repair_text(t, proposal), style="yellow"))
+    out.print(_pair_table(t, item, pair))
+    if item.steps:
+        out.print(_waterfall(t, item))
+    else:
+        out.print(t("review.no_waterfall"))
+    out.print(_opinion_table(t, opinions) if opinions else t("review.no_opinions"))
+
+
+@review_app.command(
+    epilog='Example: [bold]cityhub identity review decide 12 --same --by "Li Fang" --why "same file"[/]'
+)
+def decide(
+    item_id: ItemId,
+    by: Annotated[str, typer.Option("--by", help="Who gives the opinion: a person's own name.")],
+    why: Annotated[str, typer.Option("--why", help="On what ground. No personal values.")],
+    same: Annotated[bool, typer.Option("--same", help="Both records are the same subject.")] = False,
+    different: Annotated[bool, typer.Option("--different", help="They are two subjects.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give an opinion on a pair. Two different people who agree make a decision, which overrides the model for ever."""
+    from sharing.review import give_opinion
+
+    if same == different:
+        raise ConfigurationError(
+            "It is not clear what the opinion is.",
+            where="options --same, --different",
+            expected="exactly one of them",
+            do="give --same or --different",
+        )
+    verdict: Literal["same", "different"] = "same" if same else "different"
+    outcome = give_opinion(hub.hub_database(), item_id, verdict=verdict, clerk=by, why=why)
+    if as_json:
+        print_json({"item_id": item_id, **asdict(outcome)})
+        return
+    if outcome.decision_id is not None:
+        clerks = ", ".join(outcome.decided_by or [])
+        out.print(f"Decided by {clerks}: {outcome.decision}. Linkage follows it from the next run on.", markup=False)
+    elif outcome.state == "disputed":
+        out.print("Opinions differ: disputed until two people agree.")
+    elif outcome.state == "decided":
+        out.print("The decision in force stands.")
+    else:
+        out.print("Noted. A second person has to agree.")
+
+
+def repair_text(t: Texts, proposal: dict[str, Any]) -> str:
+    """A proposed repair in words: which digits of whose number, and on what ground; never the digits."""
+    first = int(proposal["position"])
+    places = [first, first + 1] if proposal["kind"] == "transposition" else [first]
+    evidence = [t.code("record_attribute", name) for name in proposal["evidence"].get("agrees", [])]
+    return t(
+        "review.repair",
+        record=t(f"review.{proposal['side']}"),
+        kind=t.code("repair_kind", proposal["kind"]),
+        positions=_positions(t, places),
+        evidence=t("format.list").join(evidence),
+    )
+
+
+def _record(item: Item, side: str) -> str:
+    return " ".join(
+        (f"{getattr(item, f'{side}_system')}.{getattr(item, f'{side}_table')}", getattr(item, f"{side}_key"))
+    )
+
+
+def _title(t: Texts, item: Item) -> str:
+    parts = [
+        t("review.item", id=item.item_id),
+        t.code("subject_kind", item.subject_kind),
+        t.code("review_reason", item.reason),
+        *([t.code("review_conflict", item.conflict)] if item.conflict else []),
+        *([t("review.probability", share=f"{item.probability:.2%}")] if item.probability is not None else []),
+        t.code("review_state", item.state),
+    ]
+    if item.decision:
+        clerks = t("format.list").join(item.decided_by or [])
+        parts.append(t("review.decided", decision=t.code("verdict", item.decision), clerks=clerks))
+    return t("format.dot").join(parts)
+
+
+def _positions(t: Texts, positions: Iterable[int]) -> str:
+    return t("review.positions", positions=t("format.list").join(map(str, positions)))
+
+
+def _pair_table(t: Texts, item: Item, pair: list[Compared]) -> Table:
+    heads = [f"{t(f'review.{side}')} {_record(item, side)}" for side in ("left", "right")]
+    cells = []
+    for row in pair:
+        compared = t.code("review_comparison", row.comparison)
+        if row.positions:
+            compared += f" {_positions(t, row.positions)}"
+        values = [_value(t, row.attribute, value) for value in (row.left_value, row.right_value)]
+        cells.append([t.code("record_attribute", row.attribute), *values, compared])
+    return table(t("review.pair"), [t("review.attribute"), *heads, t("review.comparison")], cells)
+
+
+def _value(t: Texts, attribute: str, value: str | None) -> str | None:
+    """Codes by their label; everything else as the database gives it, masked."""
+    kinds = {
+        "sex_code": "sex",
+        "role": "role",
+        "citizen_no_grade": "identifier_grade",
+        "enterprise_grade": "identifier_grade",
+    }
+    return value if value is None or attribute not in kinds else t.code(kinds[attribute], value)
+
+
+def _waterfall(t: Texts, item: Item) -> Table:
+    from sharing.review import PRIOR
+
+    steps = item.steps
+    reach = max(abs(value) for step in steps for value in (step.before, step.after)) or 1.0
+    result = table(
+        t("review.waterfall"), [t("review.step_head"), t("review.weight"), ""], [], numeric=[t("review.weight")]
+    )
+    for step in steps:
+        label = t.code("record_attribute", step.comparison)
+        if step.comparison != PRIOR:
+            label = t("review.step", attribute=label, level=t.code("match_level", step.level))
+        result.add_row(label, f"{step.weight:+.1f}", _bar(step.before, step.after, reach))
+    total = steps[-1].after
+    result.add_row(t("review.total"), f"{total:+.1f}", _bar(0.0, total, reach), style="bold")
+    return result
+
+
+def _bar(start: float, end: float, reach: float) -> Text:
+    """A floating bar between two values on a line with zero in the middle."""
+    low, high = (round(BAR_WIDTH * (1 + value / reach)) for value in sorted((start, end)))
+    line = Text(" " * (2 * BAR_WIDTH + 1))
+    bar = Text(" " * low + "█" * max(high - low, 1), style="green" if end >= start else "red")
+    return Text.assemble(bar, line[len(bar) :])
+
+
+def _opinion_table(t: Texts, opinions: list[Opinion]) -> Table:
+    cells = []
+    for one in opinions:
+        verdict = t("review.hidden") if one.verdict is None else t.code("verdict", one.verdict)
+        counted = "" if one.is_in_force else t("review.no_longer_counts")
+        cells.append([one.clerk_name, verdict, one.why, f"{one.given_at:%Y-%m-%d %H:%M}", counted])
+    columns = [t("review.clerk"), t("review.verdict"), t("review.why"), t("review.given_at"), ""]
+    return table(t("review.opinions"), columns, cells)

@@ -1,0 +1,105 @@
+"""`cityhub identity review` as two clerks use it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from orchestration import hub
+from orchestration.cli.main import app
+from tests.integration.review_queue import TRANSPOSED, VALID, add_item, add_pair, add_record, make_records
+from warehouse.database import Database
+from warehouse.errors import ConfigurationError, PermanentError
+
+Review = Callable[..., Result]
+
+
+@pytest.fixture
+def review(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Review]:
+    """`cityhub identity review …` on this database."""
+    make_records(database)
+    hub.hub_database.cache_clear()
+    monkeypatch.setattr(hub, "hub_database", lambda: database)
+
+    def call(*arguments: str) -> Result:
+        return CliRunner(env={"COLUMNS": "160"}).invoke(app, ["identity", "review", *arguments])
+
+    return call
+
+
+def decide(review: Review, item: int, by: str, verdict: str = "--same") -> Result:
+    return review("decide", str(item), verdict, "--by", by, "--why", "both files seen")
+
+
+def test_an_empty_queue_says_so(review: Review) -> None:
+    assert review("list").output == "Nothing is in review.\n"
+    assert json.loads(review("list", "--json").output) == {"total": 0, "items": []}
+
+
+def test_two_clerks_decide(review: Review, database: Database) -> None:
+    item = add_pair(database)
+    assert "between" in review("list").output
+    assert "A second person has to agree." in decide(review, item, "Li Fang").output
+    assert "A second person has to agree." in decide(review, item, "li fang ").output
+    assert "Decided by li fang, Chen Qiang: must_link." in decide(review, item, "Chen Qiang").output
+    assert review("list").output == "Nothing is in review.\n"
+    listed = json.loads(review("list", "--state", "decided", "--json").output)
+    assert [(one["item_id"], one["decision"]) for one in listed["items"]] == [(item, "must_link")]
+
+
+def test_differing_opinions_are_said_to_differ(review: Review, database: Database) -> None:
+    item = add_pair(database)
+    decide(review, item, "Li Fang")
+    assert "disputed" in decide(review, item, "Chen Qiang", "--different").output
+
+
+def test_a_pair_is_shown_side_by_side_with_its_waterfall(review: Review, database: Database) -> None:
+    item = add_pair(database)
+    decide(review, item, "Li Fang")
+    shown = review("show", str(item), "--by", "Chen Qiang").output
+    for text in (
+        "记录甲 s.t a",
+        "记录乙 s.t b",
+        "110105********002X",
+        "第 12、13 位",
+        "起点",
+        "-20.1",
+        "姓名或名称相同",
+        "+9.2",
+        "合计",
+        "-7.9",
+    ):
+        assert text in shown
+    assert "本人表态后可见" in shown
+    for value in (VALID, TRANSPOSED, "王小明", "1949-12-31"):
+        assert value not in shown
+    machine = json.loads(review("show", str(item), "--by", "Chen Qiang", "--json").output)
+    assert [round(step["after"], 1) for step in machine["steps"]] == [-20.1, -10.9, -7.9]
+    assert machine["opinions"][0]["verdict"] is None
+
+
+def test_a_pair_the_model_never_saw_and_the_start_it_left_out(review: Review, database: Database) -> None:
+    add_record(database, "a")
+    add_record(database, "b")
+    unseen = add_item(database, "a", "b", waterfall=[])
+    assert "这一对未经模型比较" in review("show", str(unseen)).output
+    add_record(database, "c")
+    part = add_item(
+        database, "a", "c", waterfall=[{"comparison": "name", "level": "exact", "weight": 9.0}], match_weight=1.5
+    )
+    assert json.loads(review("show", str(part), "--json").output)["steps"][0]["weight"] == -7.5
+
+
+def test_what_is_typed_wrongly_is_explained(review: Review, database: Database) -> None:
+    item = add_pair(database)
+    for arguments in ((), ("--same", "--different")):
+        wrong = review("decide", str(item), *arguments, "--by", "A", "--why", "w").exception
+        assert isinstance(wrong, ConfigurationError)
+        assert "exactly one" in wrong.expected
+    missing = review("show", "99").exception
+    assert isinstance(missing, PermanentError)
+    assert "99" in missing.what
