@@ -22,8 +22,8 @@ def machine() -> dict[str, Any]:
     return {"cores": os.cpu_count(), "memory_gib": round(memory, 1), "platform": platform.platform()}
 
 
-def write(name: str, *, sizes: dict[str, Any], figures: dict[str, Any], ratios: dict[str, float]) -> Path:
-    """Print the figures and write the result file."""
+def write(name: str, *, sizes: dict[str, Any], figures: dict[str, Any], ratios: dict[str, float | None]) -> Path:
+    """Print the figures and write the result file; a ratio without its peer is None."""
     table = Table("figure", "value", title=f"{name} {sizes}", title_justify="left", box=None)
     for key, value in {**figures, **{f"ratio {key}": value for key, value in ratios.items()}}.items():
         table.add_row(key, f"{value:,.3f}" if isinstance(value, float) else str(value))
