@@ -17,7 +17,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
 from orchestration.alerts import tell_incidents
 from orchestration.dbt_manifest import business_date_variable, keep_partial_parse, manifest_path
-from orchestration.hub import default_business_date, hub_contracts, hub_database, hub_settings
+from orchestration.hub import hub_contracts, hub_database, hub_settings
 from orchestration.ledger import (
     fingerprint,
     finish_run,
@@ -28,20 +28,11 @@ from orchestration.ledger import (
     start_run,
 )
 from orchestration.progress import reporter
+from orchestration.run_config import HubConfig
 from warehouse.database import Database
 
 RECORDS = "tag:phase_records"
 _STATUS = {"pass": "passed", "success": "passed", "no-op": "passed", "warn": "warned"}
-
-
-class HubConfig(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """What a run may be given.
-
-    Attributes:
-        business_date: the day the scorecards speak of, YYYY-MM-DD; empty: see `default_business_date`.
-    """
-
-    business_date: str = ""
 
 
 class Translator(DagsterDbtTranslator):
@@ -70,7 +61,7 @@ def build_dbt_assets() -> list[dg.AssetsDefinition]:
         for failure in tell_incidents(database, hub_settings(), hub_contracts()).failures.values():
             reporter().note(failure)
         require_something_admitted(database, context.run.run_id)
-        business_date = date.fromisoformat(hub.business_date) if hub.business_date else default_business_date()
+        business_date = hub.day
         inputs = fingerprint(database, business_date)
         record_inputs(database, context.run.run_id, business_date, inputs)
         if inputs == released_fingerprint(database):

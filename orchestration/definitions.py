@@ -8,9 +8,10 @@ import dagster as dg
 from dagster_dbt import DbtCliResource
 from packaging.version import Version
 
-from orchestration.dbt_assets import HubConfig, build_dbt_assets
+from orchestration.dbt_assets import build_dbt_assets
 from orchestration.dbt_manifest import DBT
 from orchestration.raw_assets import build_raw_assets
+from orchestration.run_config import HubConfig
 from orchestration.schedules import build_jobs, build_schedules
 from orchestration.sensors import build_sensors
 from orchestration.subject_assets import build_release_asset, current_links

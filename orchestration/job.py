@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import orchestration.hub as hub
 from orchestration.dbt_manifest import begin_parse
@@ -62,14 +62,17 @@ def dagster_home(home: Path) -> Path:
     return directory
 
 
-def run_job(business_date: date | None = None, job: str = "daily") -> RunReport:
-    """Execute a job in this process and say how it ended. Sources must be within reach (`hub.sources`)."""
+def run_job(business_date: date | None = None, job: str = "daily", **told: Any) -> RunReport:
+    """Execute a job in this process and say how it ended. Sources must be within reach (`hub.sources`).
+
+    `told`: further fields of `orchestration.run_config.HubConfig`.
+    """
     settings = hub.hub_settings()
     dagster_home(settings.home)
     database = hub.hub_database()
     run_lock.take(database, wait=False)
     try:
-        return _execute(database, settings.home, business_date, job)
+        return _execute(database, settings.home, business_date, job, told)
     finally:
         # Said by the run's own steps already, unless it broke before them.
         # Imported here: httpx takes 0.1 s, which the other commands should not pay.
@@ -79,7 +82,9 @@ def run_job(business_date: date | None = None, job: str = "daily") -> RunReport:
         run_lock.let_go()
 
 
-def _execute(database: Database, home: Path, business_date: date | None, job: str) -> RunReport:
+def _execute(
+    database: Database, home: Path, business_date: date | None, job: str, told: Mapping[str, Any]
+) -> RunReport:
     begin_parse(business_date or hub.default_business_date())
     reporter().begin("load", 0)
     # Imported here: Dagster takes 3 s, which the other commands should not pay.
@@ -90,8 +95,9 @@ def _execute(database: Database, home: Path, business_date: date | None, job: st
     # Under the name of its core too: building an instance sets the level of the first anew.
     for name in ("dagster", "dagster._core"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    hub_config = {"business_date": business_date.isoformat() if business_date else "", **told}
     config = {
-        "resources": {"hub": {"config": {"business_date": business_date.isoformat() if business_date else ""}}},
+        "resources": {"hub": {"config": hub_config}},
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
     }
     with dg.DagsterInstance.get() as instance, _output_to(home / "logs" / "run.log"):

@@ -15,6 +15,7 @@ from expectations.admission import make_gate
 from orchestration.hub import hub_contracts, hub_database, hub_settings
 from orchestration.ledger import start_run
 from orchestration.progress import reporter
+from orchestration.run_config import HubConfig
 from warehouse.errors import TransientError
 
 GATE = "admission_gate"
@@ -53,15 +54,18 @@ def build_raw_asset(contract: SystemContract, table: TableContract) -> dg.Assets
         metadata={"load_mode": table.load_mode, "key": list(table.key), "contract_version": table.version},
         check_specs=[dg.AssetCheckSpec(GATE, asset=key, description="Contract's promises over the delivered batch")],
     )
-    def raw_table(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
-        result = pull(context, contract, table)
+    def raw_table(context: dg.AssetExecutionContext, hub: HubConfig) -> Iterator[dg.MaterializeResult[None]]:
+        result = pull(context, contract, table, hub)
         yield dg.MaterializeResult(metadata=_metadata(result), check_results=[_check(result)])
 
     return raw_table
 
 
-def pull(context: dg.AssetExecutionContext, contract: SystemContract, table: TableContract) -> LandingResult:
+def pull(
+    context: dg.AssetExecutionContext, contract: SystemContract, table: TableContract, hub: HubConfig
+) -> LandingResult:
     """Land one table; a transient failure asks Dagster for another try while tries are left."""
+    hub.require_sound()
     database = hub_database()
     start_run(database, context.run.run_id)
     tries_left = context.retry_number < MAX_RETRIES
@@ -73,6 +77,9 @@ def pull(context: dg.AssetExecutionContext, contract: SystemContract, table: Tab
             table,
             run_id=context.run.run_id,
             gate=admission_gate(),
+            full=hub.is_forced(table),
+            business_date=hub.sweep_day(),
+            allowance=hub.allowance(table),
             raise_transient=tries_left,
         )
     except TransientError as error:

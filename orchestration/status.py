@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
 
 from psycopg import Connection
@@ -15,7 +16,7 @@ select
     coalesce(b.read_count, 0) as read, coalesce(b.inserted_count, 0) as inserted,
     coalesce(b.updated_count, 0) as updated, coalesce(b.unchanged_count, 0) as unchanged,
     coalesce(b.deleted_count, 0) as deleted, coalesce(b.quarantined_count, 0) as quarantined,
-    s.cursor, s.as_of, s.last_error as reason
+    s.cursor, s.as_of, s.last_error as reason, s.new_columns, s.swept_on
 from ops.source_states as s
 left join ops.batches as b on b.batch_id = s.last_batch_id
 order by s.system, s.table_name
@@ -100,13 +101,32 @@ def _release(connection: Connection[Any]) -> dict[str, Any] | None:
 
 def _systems(connection: Connection[Any]) -> dict[str, dict[str, dict[str, Any]]]:
     empty = dict.fromkeys(("read", "inserted", "updated", "unchanged", "deleted", "quarantined"), 0)
-    never = {"state": "never", **empty, "cursor": None, "as_of": None, "reason": None}
+    never: dict[str, Any] = {
+        "state": "never",
+        **empty,
+        "cursor": None,
+        "as_of": None,
+        "reason": None,
+        "new_columns": [],
+    }
+    never |= {"swept_on": None, "sweep_due_on": None}
     systems: dict[str, dict[str, dict[str, Any]]] = {
         system: {table.name: dict(never) for table in contract.tables} for system, contract in hub_contracts().items()
     }
     for row in _rows(connection, SYSTEMS):
-        systems.setdefault(row.pop("system"), {})[row.pop("table_name")] = row
+        system, table = row.pop("system"), row.pop("table_name")
+        row["sweep_due_on"] = _sweep_due_on(system, table, row["swept_on"])
+        systems.setdefault(system, {})[table] = row
     return systems
+
+
+def _sweep_due_on(system: str, table_name: str, swept_on: str | None) -> str | None:
+    """The first business date on which a run pulls the table whole again; None where it sees every row anyway."""
+    contract = hub_contracts().get(system)
+    days = next((t.sweep_every_days for t in contract.tables if t.name == table_name), None) if contract else None
+    if days is None or swept_on is None:
+        return None
+    return (date.fromisoformat(swept_on) + timedelta(days=days)).isoformat()
 
 
 def _checks(connection: Connection[Any]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ _TABLE_PROPERTIES = {
     "loadMode": str,
     "cursor": str,
     "overlapMinutes": int,
+    "sweepEveryDays": int,
     "sourceFormat": str,
     "encoding": str,
     "manifest": str,
@@ -39,6 +40,8 @@ _TABLE_PROPERTIES = {
 _OPERATORS = ("<", "<=", ">", ">=", "=", "!=")
 _ENCODINGS = ("utf-8", "gb18030", "gbk")
 _MANIFESTS = ("required", "optional")
+# Weekly: a week is how long a change that its source hides may stay unseen, and a seventh of the cost of seeing all.
+_SWEEP_EVERY_DAYS = 7
 _FORMATS = ("csv", "xlsx", "jsonl", "parquet")
 
 
@@ -161,6 +164,7 @@ def _map_table(
         timezone=head.timezone,
         raw_schema=head.raw_schema,
         needs_manifest=own.get("manifest") != "optional",
+        sweep_every_days=_sweep(own, load_mode, place),
     )
 
 
@@ -195,6 +199,19 @@ def _cursor(own: Mapping[str, Any], load_mode: str, types: Mapping[str, str], pl
             do="correct the name",
         )
     return None if cursor is None else str(cursor)
+
+
+def _sweep(own: Mapping[str, Any], load_mode: str, place: Place) -> int | None:
+    """After how many days an incremental table is pulled whole once more."""
+    days = own.get("sweepEveryDays")
+    if days is not None and (load_mode != "incremental" or days < 1):
+        raise place.error(
+            "sweepEveryDays does not fit the table.",
+            at="customProperties sweepEveryDays",
+            expected="a number of days from 1, with loadMode incremental: other modes see every row or delete none",
+            do="correct or remove it",
+        )
+    return (days or _SWEEP_EVERY_DAYS) if load_mode == "incremental" else None
 
 
 def _key(item: SchemaObject, place: Place) -> tuple[str, ...]:

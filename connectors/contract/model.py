@@ -114,6 +114,7 @@ class TableContract:
     timezone: str
     raw_schema: str
     needs_manifest: bool = True
+    sweep_every_days: int | None = None
 
     @property
     def qualified_name(self) -> str:

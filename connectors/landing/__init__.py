@@ -9,6 +9,6 @@ from __future__ import annotations
 from connectors.contract import AdmissionGate, GateRequest, GateResult
 from connectors.landing.ensure import ensure_raw
 from connectors.landing.land import land_table
-from connectors.landing.model import LandingResult
+from connectors.landing.model import Allowance, LandingResult
 
-__all__ = ["AdmissionGate", "GateRequest", "GateResult", "LandingResult", "ensure_raw", "land_table"]
+__all__ = ["AdmissionGate", "Allowance", "GateRequest", "GateResult", "LandingResult", "ensure_raw", "land_table"]

@@ -24,7 +24,7 @@ from connectors.landing import ledger
 from connectors.landing.ahead import read_ahead
 from connectors.landing.ensure import ensure_tables, set_aside
 from connectors.landing.merge import Plan, make_plan, merge, plan_anew
-from connectors.landing.model import LandingResult
+from connectors.landing.model import Allowance, LandingResult
 from connectors.landing.quarantine import close_repaired, has_new_rejects, store_rejected
 from connectors.landing.repeats import Repeats, put_back, settle_repeats
 from connectors.landing.session import landing_session
@@ -50,6 +50,8 @@ def land_table(
     run_id: str,
     gate: AdmissionGate,
     full: bool = False,
+    business_date: date | None = None,
+    allowance: Allowance | None = None,
     raise_transient: bool = True,
 ) -> LandingResult:
     """Pull a source table and bring raw to its state, or say why not.
@@ -58,6 +60,8 @@ def land_table(
         run_id: the run the batch belongs to.
         gate: decides over the staged batch; asked only when the batch would change something.
         full: pull everything, whatever the cursor; rows of snapshot and incremental tables that are gone are marked.
+        business_date: the day the run speaks of; an incremental table whose sweep is due by then is pulled in full.
+        allowance: lets the batch mark more rows deleted than the contract allows.
         raise_transient: raise failures worth another try; False on the last try, when they too are returned.
 
     Returns:
@@ -69,10 +73,11 @@ def land_table(
     """
     with landing_session(db, table) as connection, ledger.table_lock(connection, table):
         state = ledger.current_state(connection, table)
-        batch_id = ledger.open_batch(connection, table, run_id, None if full else state.cursor)
+        cursor = None if full or state.is_sweep_due(table, business_date) else state.cursor
+        batch_id = ledger.open_batch(connection, table, run_id, cursor)
         result = LandingResult(table.system, table.name, batch_id, "admitted", cursor=state.cursor, as_of=state.as_of)
-        landing = _Landing(db, settings, contract, table, run_id, gate, connection, result)
-        finished, transient = _attempt(landing, None if full else state.cursor)
+        landing = _Landing(db, settings, contract, table, run_id, gate, connection, result, business_date, allowance)
+        finished, transient = _attempt(landing, cursor)
     if transient is not None and raise_transient:
         raise transient
     return finished
@@ -110,6 +115,8 @@ class _Landing:
     gate: AdmissionGate
     connection: Connection
     result: LandingResult
+    business_date: date | None = None
+    allowance: Allowance | None = None
     stage: Stage | None = None
 
     def run(self, cursor: str | None) -> LandingResult:
@@ -187,12 +194,13 @@ class _Landing:
 
     def _guard_shrink(self, plan: Plan, rejected: int) -> None:
         allowed = self.table.allowed_shrink(plan.before)
-        if plan.lost > allowed:
+        if plan.lost > allowed and self.allowance is None:
             raise HeldBatch(
                 f"{plan.lost} of {plan.before} rows would be marked deleted.",
                 where=f"{self.table.system}.{self.table.name}",
                 expected=f"at most {allowed} (share {self.table.shrink_max_share:g}); {rejected} rows were rejected",
-                do="ask the owner whether so many rows are really gone; if so raise shrinkMaxShare for one run",
+                do="ask the owner whether so many rows are really gone; if so `cityhub run --allow-shrink"
+                f" {self.table.system}.{self.table.name} --why …` lets them go, once and on record",
             )
 
     def _ask_gate(self, plan: Plan) -> GateResult | None:
@@ -233,6 +241,16 @@ class _Landing:
             notes.append(f"{plan.deferred} deletions wait: rejected rows without a readable key may be those rows")
         if plan.replaces:
             notes.append(f"the table of the contract before is kept as {set_aside(self.connection, self.table)}")
+        if self.allowance is not None and plan.lost > self.table.allowed_shrink(plan.before):
+            notes.append(f"{plan.lost} of {plan.before} rows marked deleted by leave of {self.allowance.by}")
+            ledger.note_allowance(
+                self.connection,
+                self.table,
+                self.result.batch_id,
+                self.allowance,
+                gone=plan.lost,
+                before=plan.before,
+            )
         if warned:
             notes.append(f"admission gate warns: {', '.join(warned)}")
         result = replace(
@@ -249,6 +267,7 @@ class _Landing:
             reason="; ".join(notes) or None,
             gate="passed" if answer else "skipped",
             warned=warned,
+            swept_on=self._swept_on(pull),
         )
         store_rejected(self.connection, self.table, result.batch_id)
         close_repaired(self.connection, self.table, self.stage.name, result.batch_id)
@@ -271,6 +290,9 @@ class _Landing:
         ledger.record(self.connection, self.table, result)
         self.connection.commit()
         return result
+
+    def _swept_on(self, pull: Pull) -> date | None:
+        return self.business_date if pull.is_complete and self.table.sweep_every_days is not None else None
 
     def _next_cursor(self, pull: Pull) -> str | None:
         """What the transport says, else the highest cursor value among good rows: a refused row with a date in the

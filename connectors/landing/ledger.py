@@ -9,14 +9,14 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import psycopg
 
 from connectors.contract import TableContract
 from connectors.contract.ddl import quote_qualified
-from connectors.landing.model import LandingResult
+from connectors.landing.model import Allowance, LandingResult
 from warehouse.errors import TransientError
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -36,11 +36,12 @@ where l.locktype = 'advisory' and l.granted
 _STATE = """
 insert into ops.source_states as s (
     system, table_name, state, state_since, cursor, as_of, last_batch_id, last_admitted_batch_id,
-    content_version, last_error, freshness_hours
+    content_version, last_error, freshness_hours, swept_on
 )
 values (
     %(system)s, %(table)s, %(state)s, now(), %(cursor)s, %(as_of)s, %(batch_id)s,
-    case when %(state)s = 'admitted' then %(batch_id)s::bigint end, %(moved)s::int, %(reason)s, %(freshness)s
+    case when %(state)s = 'admitted' then %(batch_id)s::bigint end, %(moved)s::int, %(reason)s, %(freshness)s,
+    %(swept_on)s
 )
 on conflict (system, table_name) do update set
     state = excluded.state,
@@ -51,7 +52,8 @@ on conflict (system, table_name) do update set
     last_admitted_batch_id = coalesce(excluded.last_admitted_batch_id, s.last_admitted_batch_id),
     content_version = s.content_version + %(moved)s::int,
     last_error = excluded.last_error,
-    freshness_hours = excluded.freshness_hours
+    freshness_hours = excluded.freshness_hours,
+    swept_on = coalesce(excluded.swept_on, s.swept_on)
 """
 _FINISH = """
 update ops.batches set
@@ -70,6 +72,16 @@ class SourceState:
 
     cursor: str | None = None
     as_of: datetime | None = None
+    swept_on: date | None = None
+
+    def is_sweep_due(self, table: TableContract, business_date: date | None) -> bool:
+        """Whether the table is to be pulled whole: no row that changed or vanished unseen stays so for longer.
+
+        By the day the run speaks of, not by a clock: the same run again does the same.
+        """
+        if table.sweep_every_days is None or business_date is None or self.cursor is None:
+            return False
+        return self.swept_on is None or self.swept_on + timedelta(days=table.sweep_every_days) <= business_date
 
 
 @contextmanager
@@ -124,7 +136,8 @@ def open_batch(connection: Connection, table: TableContract, run_id: str, cursor
 def current_state(connection: Connection, table: TableContract) -> SourceState:
     """What the last admitted batch left."""
     row = connection.execute(
-        "select cursor, as_of from ops.source_states where system = %s and table_name = %s", [table.system, table.name]
+        "select cursor, as_of, swept_on from ops.source_states where system = %s and table_name = %s",
+        [table.system, table.name],
     ).fetchone()
     return SourceState() if row is None else SourceState(*row)
 
@@ -171,6 +184,7 @@ def record(connection: Connection, table: TableContract, result: LandingResult, 
         "reason": None if admitted else result.reason,
         "moved": moved,
         "freshness": table.freshness_hours,
+        "swept_on": result.swept_on if admitted else None,
     }
     connection.execute(_STATE, state)
 
@@ -214,6 +228,17 @@ def take_drops(connection: Connection, table: TableContract, batch_id: int, days
         "insert into ops.taken_drops (system, table_name, drop_on, batch_id)"
         " select %s, %s, drop_on, %s from unnest(%s::date[]) as drop_on on conflict do nothing",
         [table.system, table.name, batch_id, sorted(days)],
+    )
+
+
+def note_allowance(
+    connection: Connection, table: TableContract, batch_id: int, allowance: Allowance, *, gone: int, before: int
+) -> None:
+    """Keep on record who let a batch shrink its table, in the transaction that merges it."""
+    connection.execute(
+        "insert into ops.allowances (batch_id, system, table_name, gone_count, before_count, allowed_by, why)"
+        " values (%s, %s, %s, %s, %s, %s, %s)",
+        [batch_id, table.system, table.name, gone, before, allowance.by, allowance.why],
     )
 
 

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 BatchState = Literal["admitted", "held", "failed"]
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """Leave for one batch to mark more rows deleted than its contract allows: who gave it, and why."""
+
+    by: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -17,6 +25,7 @@ class LandingResult:
         state: admitted; held (delivered, not admitted, kept in quarantine); failed (the pull broke, nothing kept).
         gate: passed, failed, or skipped where the batch would have changed nothing or never reached it.
         reason: why it was held or failed, or what an admitted batch wants the data team to know.
+        swept_on: the business date an incremental table was last pulled whole on; None: as before.
     """
 
     system: str
@@ -35,3 +44,4 @@ class LandingResult:
     reason: str | None = None
     gate: Literal["passed", "failed", "skipped"] = "skipped"
     warned: tuple[str, ...] = ()
+    swept_on: date | None = None

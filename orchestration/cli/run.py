@@ -13,7 +13,10 @@ from orchestration.cli.summary import print_summary
 from orchestration.job import RunReport, run_job
 from orchestration.progress import reporting_to
 
-RUN_EXAMPLE = "Example: [bold]cityhub run --business-date 2026-06-30[/]"
+RUN_EXAMPLE = (
+    "Examples: [bold]cityhub run --business-date 2026-06-30[/] · [bold]cityhub run --sweep[/] · "
+    "[bold]cityhub run --allow-shrink care_homes.beds --why 'two homes closed, letter of 12 June'[/]"
+)
 UP_EXAMPLE = "Example: [bold]cityhub up --pages-port 8600 --dagster-port 3100[/]"
 
 BusinessDate = Annotated[
@@ -29,19 +32,69 @@ PagesPort = Annotated[int, typer.Option("--pages-port", min=1, max=65535, help="
 DagsterPort = Annotated[int, typer.Option("--dagster-port", min=1, max=65535, help="Port of Dagster.")]
 
 
-def run(business_date: BusinessDate = None, as_json: AsJson = False) -> None:
+def run(
+    business_date: BusinessDate = None,
+    sweep: Annotated[
+        bool | None,
+        typer.Option(
+            "--sweep/--no-sweep",
+            help="Pull every incremental table whole, or none. Default: those whose contract says it is time.",
+            show_default=False,
+        ),
+    ] = None,
+    allow_shrink: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-shrink",
+            metavar="SYSTEM.TABLE",
+            help="Let this table lose more rows than its contract allows, in this run; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    why: Annotated[
+        str | None, typer.Option("--why", help="Why the rows may go, for the record.", show_default=False)
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option("--by", help="Who decides, for the record. Default: the user logged in.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Pull, join, check, score and release once, in this process."""
+    told = run_options(sweep, allow_shrink or [], why, by)
     with Display(quiet=as_json) as display:
         with display.stage("warehouse"):
             hub.hub_database()
-        report = execute(display, business_date)
+        report = execute(display, business_date, **told)
     finish(report, display, as_json)
 
 
-def execute(display: Display, business_date: datetime | None) -> RunReport:
+def run_options(sweep: bool | None, allow_shrink: list[str], why: str | None, by: str | None) -> dict[str, Any]:
+    """The options as fields of the run's configuration.
+
+    Raises:
+        ConfigurationError: a table is unknown, or rows are let go without a reason.
+    """
+    if sweep is None and not allow_shrink:
+        return {}
+    # Imported here: Dagster takes 3 s, which the help text should not pay.
+    from connectors.quarantine import person
+    from orchestration.run_config import HubConfig
+
+    told: dict[str, Any] = {
+        "sweep": "due" if sweep is None else "all" if sweep else "none",
+        "allow_shrink": allow_shrink,
+        "allowed_by": by or person(),
+        "why": why or "",
+    }
+    HubConfig(**told).require_sound()
+    return told
+
+
+def execute(display: Display, business_date: datetime | None, **told: Any) -> RunReport:
     """The daily job with this display as its reporter."""
     with hub.sources(), reporting_to(display):
-        return run_job(business_date.date() if business_date else None)
+        return run_job(business_date.date() if business_date else None, **told)
 
 
 def finish(report: RunReport, display: Display, as_json: bool, extra: dict[str, Any] | None = None) -> None:

@@ -43,7 +43,9 @@ def test_status_has_the_documented_keys(first: First) -> None:
     assert {system: set(tables) for system, tables in status["systems"].items()} == SYSTEMS
     for tables in status["systems"].values():
         for entry in tables.values():
-            assert set(entry) == COUNTS | {"state", "cursor", "as_of", "reason"}
+            assert set(entry) == COUNTS | {
+                "state", "cursor", "as_of", "reason", "new_columns", "swept_on", "sweep_due_on",
+            }  # fmt: skip
             assert all(type(entry[name]) is int for name in COUNTS)
     assert set(status["checks"]) == {"passed", "warned", "failed", "failed_names"}
     assert set(status["identity"]) == {"residents", "enterprises"}

@@ -13,6 +13,7 @@ import pytest
 
 from connectors.contract import load_contracts
 from orchestration import hub, raw_assets
+from orchestration.run_config import HubConfig
 from sharing.release import RELEASED_TABLES
 from warehouse.settings import get_settings
 
@@ -93,7 +94,8 @@ def pull_civil_affairs(url: str, monkeypatch: pytest.MonkeyPatch) -> tuple[dg.Ex
     monkeypatch.setenv("CITYHUB_SOURCE_CIVIL_AFFAIRS_URL", url)
     monkeypatch.setattr(raw_assets, "RETRY_SECONDS", 0)
     contract = load_contracts()["civil_affairs"]
-    result = dg.materialize([raw_assets.build_raw_asset(contract, contract.tables[0])], raise_on_error=False)
+    assets = [raw_assets.build_raw_asset(contract, contract.tables[0])]
+    result = dg.materialize(assets, resources={"hub": HubConfig()}, raise_on_error=False)
     with hub.hub_database().psycopg("pipeline") as connection:
         rows = connection.execute(
             "select state from ops.batches where run_id = %s order by batch_id", [result.run_id]

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from connectors.contract import load_contracts
 from orchestration import hub, raw_assets
 from orchestration.cli.main import app
+from orchestration.run_config import HubConfig
 from warehouse.database import Database
 from warehouse.paths import CONTRACTS_DIR, PROJECT_ROOT
 from warehouse.settings import get_settings
@@ -107,7 +108,8 @@ def test_the_tutorial_adds_a_system_with_one_yaml_file(checkout: Path) -> None:
 
     # `cityhub run` takes this step for every table; the demo city's twenty are not needed here.
     table = load_contracts(checkout / "connectors" / "contracts")["fire_inspections"].tables[0]
-    pulled = dg.materialize([raw_assets.build_raw_asset(hub.hub_contracts()["fire_inspections"], table)])
+    asset = raw_assets.build_raw_asset(hub.hub_contracts()["fire_inspections"], table)
+    pulled = dg.materialize([asset], resources={"hub": HubConfig()})
     assert [check.passed for check in pulled.get_asset_check_evaluations()] == [True]
 
     status = json.loads(follow("cityhub status", "--json"))

@@ -74,6 +74,12 @@ def test_small_tables_have_a_floor_below_their_shares() -> None:
     assert (table.allowed_shrink(10), table.allowed_shrink(1_000)) == (5, 200)
 
 
+def test_incremental_tables_are_swept_weekly_unless_told_otherwise() -> None:
+    tables = [table for contract in load_contracts().values() for table in contract.tables]
+    assert {table.sweep_every_days for table in tables if table.load_mode == "incremental"} == {7}
+    assert {table.sweep_every_days for table in tables if table.load_mode != "incremental"} == {None}
+
+
 Change = Callable[[dict], None]
 
 
@@ -86,6 +92,10 @@ def _table_property(name: str, value: object) -> Change:
         next(p for p in document["schema"][0]["customProperties"] if p["property"] == name)["value"] = value
 
     return change
+
+
+def _more_table_property(name: str, value: object, table: int = 0) -> Change:
+    return lambda document: document["schema"][table]["customProperties"].append({"property": name, "value": value})
 
 
 def _server_property(name: str, value: object) -> Change:
@@ -116,6 +126,8 @@ BROKEN: dict[str, tuple[Change, str]] = {
     "unknown load mode": (_table_property("loadMode", "mirror"), "mirror"),
     "cursor of another table": (_table_property("cursor", "seen_at"), "seen_at"),
     "cursor that is no time": (_table_property("cursor", "name"), "table residents"),
+    "sweep that is never due": (_more_table_property("sweepEveryDays", 0), "sweepEveryDays"),
+    "sweep of a snapshot": (_more_table_property("sweepEveryDays", 7, table=2), "table care_assessments"),
     "unknown reference": (
         lambda d: d["schema"][1]["properties"][1].update(relationships=[{"to": "people.person_no"}]),
         "civil_affairs.people.person_no",

@@ -80,6 +80,21 @@ def test_a_business_date_that_is_none_is_a_usage_error(tmp_path: Path) -> None:
     assert "31.02.2026" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--allow-shrink", "care_homes.bedz", "--why", "two homes closed"), ("care_homes.bedz", "--allow-shrink")),
+        (("--allow-shrink", "care_homes.beds"), ("a reason", "--why")),
+        (("--allow-shrink", "care_homes.beds", "--why", " "), ("a reason", "--why")),
+    ],
+)
+def test_rows_are_let_go_only_from_a_known_table_and_for_a_reason(
+    tmp_path: Path, options: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    assert_explained(cityhub(tmp_path, "run", *options), *words)
+    assert not (tmp_path / "postgres").exists()
+
+
 def test_a_taken_port_is_named_with_its_option(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind((HOST, 0))
