@@ -1,10 +1,47 @@
-"""`cityhub identity`: how records become subjects, and what people say about the doubtful ones."""
+"""`cityhub identity`: how records become subjects, how good that is, and what people say about the doubtful ones."""
 
 from __future__ import annotations
+
+from typing import Annotated, Any, Literal
 
 import typer
 
 from orchestration.cli import identity_review
+from orchestration.cli.console import out, print_json, table
+from orchestration.cli.run import AsJson
 
-identity_app = typer.Typer(no_args_is_help=True, help="Records and subjects: linkage, review, repairs.")
+identity_app = typer.Typer(no_args_is_help=True, help="Records and subjects: linkage, evaluation, review, repairs.")
 identity_app.add_typer(identity_review.review_app, name="review")
+
+Kind = Literal["resident", "enterprise"]
+KindOption = Annotated[Kind | None, typer.Option("--kind", help="Only this kind of subject.", show_default=False)]
+KINDS: tuple[Kind, ...] = ("resident", "enterprise")
+
+
+@identity_app.command("model", epilog="Example: [bold]cityhub identity model --kind resident[/]")
+def show_model(kind: KindOption = None, as_json: AsJson = False) -> None:
+    """Show the models in force: what two records are compared by, and what each agreement weighs, in bits."""
+    from identity.model import load_model
+    from identity.thresholds import THRESHOLDS
+
+    models = [load_model(each) for each in ([kind] if kind else KINDS)]
+    if as_json:
+        print_json(
+            {
+                "thresholds": THRESHOLDS,
+                "models": {
+                    model.kind: {"version": model.version, "trained": model.trained, "comparisons": model.levels()}
+                    for model in models
+                },
+            }
+        )
+        return
+    for model in models:
+        rows: list[list[Any]] = [
+            [name, level["level"], f"{level['m']:.4f}", f"{level['u']:.2e}", f"{level['weight']:+.1f}"]
+            for name, levels in model.levels().items()
+            for level in levels
+        ]
+        columns = ["comparison", "level", "m", "u", "weight"]
+        out.print(table(f"{model.version}: {model.trained['on']}", columns, rows, numeric=columns[2:]))
+    out.print("Thresholds: " + ", ".join(f"{name} {value}" for name, value in THRESHOLDS.items()), highlight=False)

@@ -1,0 +1,141 @@
+"""Records of persons and of firms as rows of features: what linkage reads, and the columns it needs of them.
+
+A certified number says more than the record around it: its date of birth and sex go before the written ones.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import polars as pl
+
+from identity.features.addresses import address_features
+from identity.features.firms import firm_features
+from identity.features.names import name_features
+from identity.features.numbers import code_features, number_features
+from identity.features.phones import phone_feature
+
+KEY = ("system", "table_name", "record_key")
+# Columns of the dbt models; a labelled file has the same ones (docs/reference/labelled-records.md).
+PERSON_INPUT = (
+    *KEY,
+    "name",
+    "citizen_no",
+    "citizen_no_written",
+    "citizen_no_key",
+    "birth_on",
+    "sex_code",
+    "phone",
+    "home_address",
+    "town_code",
+)
+FIRM_INPUT = (*KEY, "name", "enterprise_key", "code_written", "address", "town_code", "legal_rep_name")
+# What two persons are compared by. `identifier` is the certified one; the rest may be null.
+PERSON_FEATURES = (
+    "identifier",
+    "name",
+    "surname",
+    "is_surname_only",
+    "sound",
+    "toned_sound",
+    "number",
+    "number_head",
+    "number_tail",
+    "number_letters",
+    "birth",
+    "sex",
+    "phone",
+    "place",
+    "room",
+)
+FIRM_FEATURES = (
+    "identifier",
+    "name",
+    "core",
+    "core_sound",
+    "form",
+    "code",
+    "code_letters",
+    "organisation",
+    "registration",
+    "place",
+    "room",
+    "town",
+    "representative",
+)
+# A date that forms fill in when nobody knows it.
+_NO_BIRTH = ("19000101", "19010101", "18991230", "99991231", "11111111")
+
+
+def features_of(kind: Literal["resident", "enterprise"], records: pl.DataFrame) -> pl.DataFrame:
+    """The features of one kind's records."""
+    return person_features(records) if kind == "resident" else firm_features_of(records)
+
+
+def person_features(records: pl.DataFrame) -> pl.DataFrame:
+    """Columns `KEY` and `PERSON_FEATURES`, one row per record, in order."""
+    names = name_features(records.get_column("name"))
+    written = records.select(pl.coalesce("citizen_no", "citizen_no_written")).to_series()
+    numbers = number_features(written)
+    certified = pl.col("citizen_no")
+    born = pl.coalesce(certified.str.slice(6, 8), pl.col("birth_on").dt.strftime("%Y%m%d"))
+    is_male = certified.str.slice(16, 1).cast(pl.Int8, strict=False) % 2 == 1
+    sex = pl.when(is_male).then(pl.lit("male")).when(~is_male).then(pl.lit("female"))
+    frame = pl.concat([records, names.rename({"name": "plain_name"}), numbers], how="horizontal")
+    frame = pl.concat([frame, _places(records.get_column("home_address"))], how="horizontal")
+    return frame.select(
+        *KEY,
+        pl.col("citizen_no_key").alias("identifier"),
+        pl.when(~pl.col("is_surname_only")).then("plain_name").alias("name"),
+        "surname",
+        "is_surname_only",
+        "sound",
+        "toned_sound",
+        "number",
+        "number_head",
+        "number_tail",
+        "number_letters",
+        birth=pl.when(~born.is_in(_NO_BIRTH)).then(born),
+        sex=pl.coalesce(sex, "sex_code", "title_sex"),
+        phone=phone_feature(pl.col("phone")),
+        place="place",
+        room="room",
+    )
+
+
+def firm_features_of(records: pl.DataFrame) -> pl.DataFrame:
+    """Columns `KEY` and `FIRM_FEATURES`, one row per record, in order.
+
+    `name` is the name that only its own spellings share: stem, trade, kind of form and, for a branch, its place.
+    """
+    names = firm_features(records.get_column("name"))
+    written = records.select(pl.coalesce("code_written", "enterprise_key")).to_series()
+    frame = pl.concat([records.drop("name"), names, code_features(written)], how="horizontal")
+    frame = pl.concat([frame, _places(records.get_column("address"))], how="horizontal")
+    representative = name_features(records.get_column("legal_rep_name"))
+    frame = frame.with_columns(representative=representative.get_column("name"))
+    return frame.select(
+        *KEY,
+        # A registration number is no credit code: a firm may hold one of each.
+        identifier=pl.when(~pl.col("enterprise_key").str.starts_with("REG")).then("enterprise_key"),
+        name=pl.concat_str("core", "form", pl.col("branch").fill_null(""), separator="|"),
+        core="core",
+        core_sound="core_sound",
+        form="form",
+        code="code",
+        code_letters="code_letters",
+        organisation="organisation",
+        registration="registration",
+        place="place",
+        room="room",
+        town="town_code",
+        representative="representative",
+    )
+
+
+def _places(addresses: pl.Series) -> pl.DataFrame:
+    """`place`: road, lane and house as one text, null without a house; `room` beside it."""
+    parts = address_features(addresses)
+    has_place = pl.col("road").is_not_null() & pl.col("house").is_not_null()
+    place = pl.concat_str("road", pl.col("lane").fill_null("-"), "house", separator="/")
+    return parts.select(place=pl.when(has_place).then(place), room=pl.when(has_place).then("room"))
