@@ -7,6 +7,7 @@ would be merged: a fault in the checks themselves stops here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from connectors.contract import AdmissionGate, GateRequest, GateResult, Rule, TableContract
@@ -27,6 +28,8 @@ from expectations.checks import (
 from expectations.runner import Runner
 from warehouse.database import Database
 from warehouse.settings import Settings
+
+KNOWN_COLUMNS = "known_columns"
 
 
 def make_gate(db: Database, settings: Settings) -> AdmissionGate:
@@ -75,6 +78,27 @@ def totals(request: GateRequest) -> list[Outcome]:
             request.rejected,
         ),
     ]
+
+
+def record_columns(db: Database, run_id: str, table: TableContract, batch_id: int, new_columns: Sequence[str]) -> None:
+    """Write into the quality ledger that a source has columns its contract does not know, and when it no longer has.
+
+    A table that never had any gets no row: nothing was to be told.
+    """
+    if not new_columns and not _was_warned(db, table):
+        return
+    told = outcome(KNOWN_COLUMNS, not new_columns, "no column beyond the contract", float(len(new_columns)), "warn")
+    record(db, run_id, "admission", [Recorded([told], table.system, table.name, batch_id)])
+
+
+def _was_warned(db: Database, table: TableContract) -> bool:
+    with db.psycopg("pipeline") as connection:
+        row = connection.execute(
+            "select status from quality.check_results where gate = 'admission' and system = %s and table_name = %s"
+            " and check_name = %s order by check_id desc limit 1",
+            [table.system, table.name, KNOWN_COLUMNS],
+        ).fetchone()
+    return row is not None and row[0] == "warned"
 
 
 def row_warnings(request: GateRequest) -> list[Outcome]:

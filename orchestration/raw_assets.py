@@ -11,7 +11,7 @@ import dagster as dg
 
 from connectors.contract import AdmissionGate, SystemContract, TableContract
 from connectors.landing import LandingResult, land_table
-from expectations.admission import make_gate
+from expectations.admission import KNOWN_COLUMNS, make_gate, record_columns
 from orchestration.hub import hub_contracts, hub_database, hub_settings
 from orchestration.ledger import start_run
 from orchestration.progress import reporter
@@ -52,11 +52,14 @@ def build_raw_asset(contract: SystemContract, table: TableContract) -> dg.Assets
         kinds={contract.transport, "postgres"},
         owners=[f"team:{contract.owner_department}"],
         metadata={"load_mode": table.load_mode, "key": list(table.key), "contract_version": table.version},
-        check_specs=[dg.AssetCheckSpec(GATE, asset=key, description="Contract's promises over the delivered batch")],
+        check_specs=[
+            dg.AssetCheckSpec(GATE, asset=key, description="Contract's promises over the delivered batch"),
+            dg.AssetCheckSpec(KNOWN_COLUMNS, asset=key, description="The source has no column that its contract lacks"),
+        ],
     )
     def raw_table(context: dg.AssetExecutionContext, hub: HubConfig) -> Iterator[dg.MaterializeResult[None]]:
         result = pull(context, contract, table, hub)
-        yield dg.MaterializeResult(metadata=_metadata(result), check_results=[_check(result)])
+        yield dg.MaterializeResult(metadata=_metadata(result), check_results=[_check(result), _columns(result)])
 
     return raw_table
 
@@ -89,6 +92,10 @@ def pull(
         raise dg.Failure(str(error), allow_retries=False) from None
     label = f"{contract.system}.{table.name}"
     reporter().step("pull", label)
+    if result.new_columns is not None:
+        record_columns(database, context.run.run_id, table, result.batch_id, result.new_columns)
+    if result.new_columns:
+        context.log.warning(f"{label} has columns that its contract lacks: {', '.join(result.new_columns)}")
     if result.state != "admitted":
         context.log.warning(f"{label} is {result.state}: {result.reason}")
         # By system: a system that does not answer says the same for each of its tables, and once is enough.
@@ -114,4 +121,14 @@ def _check(result: LandingResult) -> dg.AssetCheckResult:
         # A warning for Dagster: downstream goes on with what was last admitted. The error is the table's state.
         severity=dg.AssetCheckSeverity.WARN,
         description=result.reason or "admitted",
+    )
+
+
+def _columns(result: LandingResult) -> dg.AssetCheckResult:
+    names = ", ".join(result.new_columns or ())
+    return dg.AssetCheckResult(
+        check_name=KNOWN_COLUMNS,
+        passed=not names,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"Not in the contract, not pulled: {names}" if names else "as the contract says",
     )

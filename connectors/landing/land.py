@@ -30,6 +30,7 @@ from connectors.landing.repeats import Repeats, put_back, settle_repeats
 from connectors.landing.session import landing_session
 from connectors.landing.stage import Stage
 from connectors.transports import Pull, open_transport
+from connectors.transports.base import new_columns_note
 from connectors.transports.clock import midnight
 from warehouse.database import Database, connection_error
 from warehouse.errors import CityhubError, HeldBatch, TransientError
@@ -118,6 +119,7 @@ class _Landing:
     business_date: date | None = None
     allowance: Allowance | None = None
     stage: Stage | None = None
+    new_columns: tuple[str, ...] | None = None
 
     def run(self, cursor: str | None) -> LandingResult:
         """All steps in order, up to the commit."""
@@ -128,6 +130,7 @@ class _Landing:
             pull = self._pull(stage, None if is_replaced else cursor)
             if stage.read == 0 and not pull.is_complete:
                 return self._admit_nothing(pull)
+            stage.require_types()
             if not stage.exists:
                 stage.create()
             repeats = settle_repeats(self.connection, self.table, stage.name)
@@ -153,6 +156,7 @@ class _Landing:
             with closing(read_ahead(pull.batches)) as frames:
                 for frame in frames:
                     stage.add(frame)
+            self.new_columns = None if pull.new_columns is None else tuple(pull.new_columns)
         return pull
 
     def hold(self, reason: str, *, gate_failed: bool = False) -> LandingResult:
@@ -166,6 +170,7 @@ class _Landing:
             rejected=self.stage.rejected if self.stage else 0,
             reason=reason,
             gate="failed" if gate_failed else "skipped",
+            new_columns=self.new_columns,
         )
         if self.stage is not None and self.stage.exists:
             put_back(self.connection, self.table, self.stage.name)
@@ -236,7 +241,7 @@ class _Landing:
         rejected = self.stage.rejected
         cursor, as_of = self._next_cursor(pull), self._as_of(pull)
         warned = answer.warned if answer else ()
-        notes = [*pull.warnings]
+        notes = self._notes(pull)
         if plan.deferred:
             notes.append(f"{plan.deferred} deletions wait: rejected rows without a readable key may be those rows")
         if plan.replaces:
@@ -267,6 +272,7 @@ class _Landing:
             reason="; ".join(notes) or None,
             gate="passed" if answer else "skipped",
             warned=warned,
+            new_columns=self.new_columns,
             swept_on=self._swept_on(pull),
         )
         store_rejected(self.connection, self.table, result.batch_id)
@@ -284,12 +290,16 @@ class _Landing:
             self.result,
             cursor=pull.cursor or self.result.cursor,
             as_of=_latest(pull.as_of, self.result.as_of),
-            reason="; ".join(pull.warnings) or None,
+            reason="; ".join(self._notes(pull)) or None,
+            new_columns=self.new_columns,
         )
         ledger.take_drops(self.connection, self.table, result.batch_id, pull.drops)
         ledger.record(self.connection, self.table, result)
         self.connection.commit()
         return result
+
+    def _notes(self, pull: Pull) -> list[str]:
+        return [*pull.warnings, *([new_columns_note(self.new_columns)] if self.new_columns else [])]
 
     def _swept_on(self, pull: Pull) -> date | None:
         return self.business_date if pull.is_complete and self.table.sweep_every_days is not None else None

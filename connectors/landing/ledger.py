@@ -36,12 +36,12 @@ where l.locktype = 'advisory' and l.granted
 _STATE = """
 insert into ops.source_states as s (
     system, table_name, state, state_since, cursor, as_of, last_batch_id, last_admitted_batch_id,
-    content_version, last_error, freshness_hours, swept_on
+    content_version, last_error, freshness_hours, swept_on, new_columns
 )
 values (
     %(system)s, %(table)s, %(state)s, now(), %(cursor)s, %(as_of)s, %(batch_id)s,
     case when %(state)s = 'admitted' then %(batch_id)s::bigint end, %(moved)s::int, %(reason)s, %(freshness)s,
-    %(swept_on)s
+    %(swept_on)s, coalesce(%(new_columns)s::text[], '{}')
 )
 on conflict (system, table_name) do update set
     state = excluded.state,
@@ -53,14 +53,15 @@ on conflict (system, table_name) do update set
     content_version = s.content_version + %(moved)s::int,
     last_error = excluded.last_error,
     freshness_hours = excluded.freshness_hours,
-    swept_on = coalesce(excluded.swept_on, s.swept_on)
+    swept_on = coalesce(excluded.swept_on, s.swept_on),
+    new_columns = coalesce(%(new_columns)s::text[], s.new_columns)
 """
 _FINISH = """
 update ops.batches set
     state = %(state)s, finished_at = now(), read_count = %(read)s, inserted_count = %(inserted)s,
     updated_count = %(updated)s, unchanged_count = %(unchanged)s, deleted_count = %(deleted)s,
     quarantined_count = %(quarantined)s, rejected_count = %(rejected)s, cursor_to = %(cursor)s, as_of = %(as_of)s,
-    reason = %(reason)s
+    reason = %(reason)s, new_columns = coalesce(%(new_columns)s::text[], '{}')
 where batch_id = %(batch_id)s
 """
 _COUNTS = ("read", "inserted", "updated", "unchanged", "deleted", "quarantined", "rejected")
@@ -171,6 +172,7 @@ def record(connection: Connection, table: TableContract, result: LandingResult, 
         "as_of": result.as_of,
         "reason": result.reason,
         "batch_id": result.batch_id,
+        "new_columns": None if result.new_columns is None else list(result.new_columns),
     }
     connection.execute(_FINISH, values)
     admitted = result.state == "admitted"
@@ -205,6 +207,7 @@ def record_replay(connection: Connection, table: TableContract, result: LandingR
             "as_of": None,
             "reason": result.reason,
             "batch_id": result.batch_id,
+            "new_columns": None,
         },
     )
     if moved:

@@ -25,6 +25,7 @@ class LandingResult:
         state: admitted; held (delivered, not admitted, kept in quarantine); failed (the pull broke, nothing kept).
         gate: passed, failed, or skipped where the batch would have changed nothing or never reached it.
         reason: why it was held or failed, or what an admitted batch wants the data team to know.
+        new_columns: names the source had and the contract does not; None where the pull saw no columns.
         swept_on: the business date an incremental table was last pulled whole on; None: as before.
     """
 
@@ -44,4 +45,5 @@ class LandingResult:
     reason: str | None = None
     gate: Literal["passed", "failed", "skipped"] = "skipped"
     warned: tuple[str, ...] = ()
+    new_columns: tuple[str, ...] | None = None
     swept_on: date | None = None

@@ -22,6 +22,7 @@ from connectors.contract.ddl import quote_qualified, stage_table_ddl
 from connectors.landing.names import PLAN, REJECTS, REPEATS, SET_ASIDE, VANISHED, column_list, stage_name
 from connectors.landing.repeats import Refused
 from connectors.landing.spool import Spool
+from connectors.landing.watch import TypeWatch
 from connectors.transports import POSITION
 from warehouse.errors import HeldBatch
 
@@ -57,6 +58,7 @@ class Stage:
         self._table = table
         self._tokens = tokens
         self._spool = Spool()
+        self._watch = TypeWatch(table)
 
     def create(self) -> None:
         """Make the stage, dropping what a loader that died may have left."""
@@ -77,11 +79,20 @@ class Stage:
             self._copy_rejected(keyed.select(_REJECTED_COLUMNS))
         self._connection.commit()
         self._spool.add(frame)
+        self._watch.see(frame, checked.rejections)
         self.read += frame.height
         self.rejected += checked.rejected.height
         for rules, counted in ((self.warnings, checked.warnings), (self.rejections, checked.rejections)):
             for rule, rows in counted.items():
                 rules[rule] = rules.get(rule, 0) + rows
+
+    def require_types(self) -> None:
+        """See that no column of the batch changed its type.
+
+        Raises:
+            HeldBatch: one did.
+        """
+        self._watch.require_types()
 
     def refuse(self, rows: Mapping[str, Refused]) -> None:
         """Quarantine, as received, rows that only the whole batch shows to be wrong. They are out of the stage."""

@@ -8,7 +8,7 @@ so a value that is wrong reaches the quarantine exactly as the department delive
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -36,6 +36,7 @@ class Pull:
         as_of: the moment the source says its answer describes.
         source_total: how many rows the source says it sent.
         warnings: things to tell the data team that stop nothing, without row values.
+        new_columns: names the source has and the contract does not; None as long as none could be seen (no row came).
         drops: days whose drop an append table took; they are not taken again.
     """
 
@@ -46,6 +47,12 @@ class Pull:
     source_total: int | None = None
     warnings: list[str] = field(default_factory=list)
     drops: list[date] = field(default_factory=list)
+    new_columns: list[str] | None = None
+
+    def saw(self, extra: Sequence[str]) -> None:
+        """Note the columns beyond the contract that were seen; they are not pulled."""
+        known = self.new_columns or []
+        self.new_columns = [*known, *(name for name in extra if name not in known)]
 
 
 class Transport(Protocol):
@@ -56,8 +63,11 @@ class Transport(Protocol):
         """The source's address as it may be printed: no password, no key."""
         ...
 
-    def check(self) -> None:
+    def check(self) -> Mapping[str, Sequence[str]]:
         """Reach the source and see that every table of the contract is there.
+
+        Returns:
+            Columns the source has and the contract does not, by table.
 
         Raises:
             CityhubError: it cannot be reached, refuses us, or lacks a table or column.
@@ -96,9 +106,9 @@ def require_columns(table: TableContract, present: Sequence[str], where: str) ->
     return extra
 
 
-def extra_columns_note(extra: Sequence[str]) -> str:
+def new_columns_note(names: Sequence[str]) -> str:
     """What is said about columns that the contract does not know; they are not pulled."""
-    return f"not in the contract, not pulled: {_columns(extra)}"
+    return f"not in the contract, not pulled: {_columns(names)}"
 
 
 def _columns(names: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ import fsspec
 import polars as pl
 
 from connectors.contract import SystemContract, TableContract
-from connectors.transports.base import CHUNK_ROWS, Pull, extra_columns_note, positions, require_columns, text_column
+from connectors.transports.base import CHUNK_ROWS, Pull, positions, require_columns, text_column
 from connectors.transports.clock import midnight
 from connectors.transports.drops import MANIFEST, Drop, DropFolder
 from connectors.transports.formats import Row, Source, open_reader, wrong_encoding
@@ -51,7 +51,8 @@ class FileTransport:
     def address(self) -> str:
         return mask_url(self._url) if "://" in self._url else self._url
 
-    def check(self) -> None:
+    def check(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
         with self._guard():
             folder = self._folder()
             for table in self.contract.tables:
@@ -61,7 +62,8 @@ class FileTransport:
                     _require_encoding(source, evidence)
                     source.stream.seek(0)
                     header = next(iter(open_reader(source)))
-                    require_columns(table, [str(name) for name in header], source.name)
+                    found[table.name] = require_columns(table, [str(name) for name in header], source.name)
+        return found
 
     def pull(self, table: TableContract, cursor: str | None) -> Pull:
         pull = Pull(iter(()), is_complete=table.load_mode != "append", cursor=cursor)
@@ -241,13 +243,13 @@ def _frames(source: Source, declared: int | None, pull: Pull) -> Iterator[pl.Dat
     if len(set(header)) != len(header):
         raise source.held("The header names a column twice.", expected="every column once")
     extra = require_columns(table, header, source.name)
-    note = extra_columns_note(extra)
-    if extra and note not in pull.warnings:
-        pull.warnings.append(note)
+    if extra:
+        pull.saw(extra)
     places = [header.index(name) for name in table.column_names]
     read = 0
     while chunk := [row for row in islice(reader, CHUNK_ROWS) if isinstance(row, tuple)]:
         read += len(chunk)
+        pull.saw(extra)
         yield _frame(table, source.name, chunk, places)
     if declared is not None and read != declared:
         raise source.held(f"The file holds {read} rows.", expected=f"{declared} rows, as its manifest declares")

@@ -31,7 +31,7 @@ import stamina
 from pydantic import SecretStr
 
 from connectors.contract import SystemContract, TableContract
-from connectors.transports.base import CHUNK_ROWS, Pull, extra_columns_note, positions, require_columns, text_column
+from connectors.transports.base import CHUNK_ROWS, Pull, positions, require_columns, text_column
 from connectors.transports.budget import Budget
 from connectors.transports.clock import parse, since
 from connectors.transports.signing import signed_headers
@@ -98,11 +98,12 @@ class RestTransport:
     def address(self) -> str:
         return mask_url(self._base)
 
-    def check(self) -> None:
+    def check(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
         for table in self.contract.tables:
             page = self._page(table, 1, self._url(table, None, 1, page=1), 1)
-            if page.items:
-                require_columns(table, list(page.items[0]), self._place(table))
+            found[table.name] = require_columns(table, list(page.items[0]), self._place(table)) if page.items else []
+        return found
 
     def pull(self, table: TableContract, cursor: str | None) -> Pull:
         start = since(table, cursor)
@@ -183,10 +184,7 @@ class RestTransport:
 
     def _frame(self, table: TableContract, page: Page, pull: Pull) -> pl.DataFrame:
         present = list(dict.fromkeys(name for item in page.items for name in item))
-        extra = require_columns(table, present, f"page {page.number} of {self._place(table)}")
-        note = extra_columns_note(extra)
-        if extra and note not in pull.warnings:
-            pull.warnings.append(note)
+        pull.saw(require_columns(table, present, f"page {page.number} of {self._place(table)}"))
         columns = [text_column(name, [item.get(name) for item in page.items]) for name in table.column_names]
         return pl.DataFrame([*columns, positions({"page": page.number}, "index", range(len(page.items)))])
 

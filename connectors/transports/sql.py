@@ -33,7 +33,6 @@ from connectors.transports import postgres
 from connectors.transports.base import (
     CHUNK_ROWS,
     Pull,
-    extra_columns_note,
     positions,
     require_columns,
     text_column,
@@ -68,13 +67,15 @@ class SqlTransport:
     def address(self) -> str:
         return mask_url(self._url.render_as_string(hide_password=False))
 
-    def check(self) -> None:
+    def check(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
         with self._connection() as connection:
             for table in self.contract.tables:
                 types = self._discover(connection, table)
-                require_columns(table, list(types), self._place(table))
+                found[table.name] = require_columns(table, list(types), self._place(table))
                 # Columns can be seen that may not be read.
                 connection.execute(_query(table, types, None, self._dialect).where(sa.false()))
+        return found
 
     def pull(self, table: TableContract, cursor: str | None) -> Pull:
         start = since(table, cursor)
@@ -90,9 +91,7 @@ class SqlTransport:
     def _batches(self, table: TableContract, start: datetime | None, pull: Pull) -> Iterator[pl.DataFrame]:
         with self._connection() as connection:
             types = self._discover(connection, table)
-            extra = require_columns(table, list(types), self._place(table))
-            if extra:
-                pull.warnings.append(extra_columns_note(extra))
+            pull.saw(require_columns(table, list(types), self._place(table)))
             query = _query(table, types, start, self._dialect)
             numbers = count(1)
             for frame in self._frames(connection, query, table):

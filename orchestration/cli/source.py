@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from connectors.contract import SystemContract
 from orchestration import hub
@@ -52,6 +54,9 @@ def check(
         for result in results:
             mark = "[green]ok[/]   " if result["ok"] else "[red]failed[/]"
             out.print(f"{mark} {result['system']}  {result['address']}", highlight=False, soft_wrap=True)
+            for name, columns in result["new_columns"].items():
+                told = f"{name} has columns that its contract lacks: {', '.join(columns)}"
+                out.print(f"  [yellow]![/] {escape(told)}", highlight=False, soft_wrap=True)
             if result["error"]:
                 print_error(result["error"])
     if not all(result["ok"] for result in results):
@@ -83,11 +88,12 @@ def _describe(contract: SystemContract) -> dict[str, Any]:
 
 def _check(contract: SystemContract) -> dict[str, Any]:
     address, error = "", None
+    extra: Mapping[str, Sequence[str]] = {}
     try:
         transport = _transport(contract)
         try:
             address = transport.address
-            transport.check()
+            extra = transport.check()
         finally:
             transport.close()
     except CityhubError as caught:
@@ -98,5 +104,6 @@ def _check(contract: SystemContract) -> dict[str, Any]:
         "ok": error is None,
         "kind": error.kind if error else None,
         "message": str(error) if error else None,
+        "new_columns": {table: list(columns) for table, columns in extra.items() if columns},
         "error": error,
     }

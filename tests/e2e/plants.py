@@ -70,7 +70,7 @@ TOGETHER = (
         lambda home: faults.retype(home, "urban_management", "sites", "kind"),
     ),
     Fault(
-        "care_homes", "staff", "held", "admission gate",
+        "care_homes", "staff", "held", "on_post no longer reads as boolean",
         lambda home: faults.retype(home, "care_homes", "staff", "on_post"),
     ),
 )  # fmt: skip

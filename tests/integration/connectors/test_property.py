@@ -34,8 +34,13 @@ def test_every_row_is_in_raw_or_in_quarantine(
         rows = [make_row(k, name=t, fee_cny=a, updated_at=u, level=None) for k, t, a, u in delivery]
         kit.sqlite(rows)
         result = kit.land(database, contract, full=True)
-        assert result.state == "admitted"
         assert result.read == len(rows)
+        if result.state == "held":
+            # A column of which no value can be read: the batch is kept whole and raw as it was.
+            assert "no longer reads as" in (result.reason or "")
+            assert result.quarantined == len(rows)
+            continue
+        assert result.state == "admitted"
         assert result.read == result.inserted + result.updated + result.unchanged + result.quarantined
         live = {r[0] for r in raw(database, contract, live=False)}
         refused = _refused(database, result.batch_id)

@@ -110,7 +110,7 @@ def test_the_tutorial_adds_a_system_with_one_yaml_file(checkout: Path) -> None:
     table = load_contracts(checkout / "connectors" / "contracts")["fire_inspections"].tables[0]
     asset = raw_assets.build_raw_asset(hub.hub_contracts()["fire_inspections"], table)
     pulled = dg.materialize([asset], resources={"hub": HubConfig()})
-    assert [check.passed for check in pulled.get_asset_check_evaluations()] == [True]
+    assert [check.passed for check in pulled.get_asset_check_evaluations()] == [True, True]
 
     status = json.loads(follow("cityhub status", "--json"))
     state = status["systems"]["fire_inspections"]["inspections"]

@@ -65,8 +65,8 @@ class Source(Protocol):
         """The contract of its table; `changes` where rows come by what changed, `snapshot` otherwise."""
         ...
 
-    def put(self, rows: list[Row], columns: tuple[str, ...] = COLUMNS) -> None:
-        """The source holds exactly these rows now."""
+    def put(self, rows: list[Row], columns: tuple[str, ...] = COLUMNS, as_text: tuple[str, ...] = ()) -> None:
+        """The source holds exactly these rows now; columns in `as_text` are of a text type there."""
         ...
 
     def change(self, rows: list[Row], changed: list[Row]) -> None:
@@ -98,6 +98,16 @@ class Bench:
         with self.database.psycopg("pipeline") as connection:
             found = connection.execute("select row_key, reasons from quarantine.rejected_rows").fetchall()
         return {key: [reason["rule"] for reason in reasons] for key, reasons in found}
+
+    def new_columns(self) -> tuple[list[str], list[str]]:
+        """Columns beyond the contract, as the ledger has them: of the last batch, and of the table now."""
+        with self.database.psycopg("pipeline") as connection:
+            found = connection.execute(
+                "select b.new_columns, s.new_columns from ops.source_states as s"
+                " inner join ops.batches as b on b.batch_id = s.last_batch_id"
+            ).fetchone()
+        assert found is not None
+        return found[0], found[1]
 
     def forget(self) -> None:
         """A warehouse that never saw the source."""
@@ -167,9 +177,41 @@ class Conformance:
             renamed.check()
         held = bench.land()
         assert (held.state, held.read) == ("held", 0)
-        bench.source.put([row("1", colour="red")], (*COLUMNS, "colour"))
+
+    def test_a_new_column_is_recorded_and_reported_and_stops_nothing(self, bench: Bench) -> None:
+        bench.source.put([row("1", colour="red"), row("2", colour=None)], (*COLUMNS, "colour"))
+        with closing(open_transport(get_settings(), bench.source.contract("snapshot"))) as transport:
+            assert transport.check() == {"checks": ["colour"]}
         landed = bench.land()
-        assert (landed.state, landed.reason) == ("admitted", "not in the contract, not pulled: column colour")
+        assert (landed.state, landed.inserted, landed.new_columns) == ("admitted", 2, ("colour",))
+        assert landed.reason == "not in the contract, not pulled: column colour"
+        assert bench.new_columns() == (["colour"], ["colour"])
+        bench.source.put([row("1"), row("2")])
+        assert bench.land().new_columns == ()
+        assert bench.new_columns() == ([], [])
+
+    def test_a_missing_column_holds_the_batch(self, bench: Bench) -> None:
+        bench.source.put([row("1"), row("2")])
+        assert bench.land().inserted == 2
+        bench.source.put([row("1"), row("2")], tuple(name for name in COLUMNS if name != "fee_cny"))
+        held = bench.land()
+        assert (held.state, held.read, held.new_columns) == ("held", 0, None)
+        assert "no longer delivers column fee_cny" in (held.reason or "")
+        assert bench.raw()["1"]["fee_cny"] == row("1")["fee_cny"]
+
+    def test_a_retyped_column_holds_the_batch_and_one_bad_value_does_not(self, bench: Bench) -> None:
+        rows = [row(str(number)) for number in range(4)]
+        bench.source.put(rows)
+        assert bench.land().inserted == 4
+        one = [{**item, "level": "three" if item["site_no"] == "1" else "3"} for item in rows]
+        bench.source.put(one, as_text=("level",))
+        landed = bench.land()
+        assert (landed.state, landed.unchanged, landed.quarantined) == ("admitted", 3, 1)
+        bench.source.put([{**item, "level": "three"} for item in rows], as_text=("level",))
+        held = bench.land()
+        assert (held.state, held.read, held.quarantined) == ("held", 4, 4)
+        assert "level no longer reads as integer (none of 4 values does)" in (held.reason or "")
+        assert {values["level"] for values in bench.raw().values()} == {3}
 
     def test_types(self, edges: dict[str, Row]) -> None:
         assert edges["0.10"] == row("0.10", fee_cny=Decimal("0.10"))

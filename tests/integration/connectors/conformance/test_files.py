@@ -104,16 +104,22 @@ class Drops:
         encoding = {"encoding": "gb18030"} if self.kind == "csv" else {}
         return self.kit.contract("files", mode, f"a.{self.kind}", sourceFormat=self.kind, **encoding)
 
-    def put(self, rows: list[Row], columns: tuple[str, ...] = COLUMNS) -> None:
+    def put(self, rows: list[Row], columns: tuple[str, ...] = COLUMNS, as_text: tuple[str, ...] = ()) -> None:
         for folder in (self.kit.folder / "drops").glob("*"):
             for file in folder.iterdir():
                 file.unlink()
             folder.rmdir()
-        self.change(rows, rows, columns)
+        self._deliver(rows, columns, as_text)
 
-    def change(self, rows: list[Row], changed: list[Row], columns: tuple[str, ...] = COLUMNS) -> None:
+    def change(self, rows: list[Row], changed: list[Row]) -> None:
+        self._deliver(changed, COLUMNS)
+
+    def _deliver(self, changed: list[Row], columns: tuple[str, ...], as_text: tuple[str, ...] = ()) -> None:
         self.day += dt.timedelta(days=1)
-        content = WRITERS[self.kind](changed, columns)
+        with pytest.MonkeyPatch.context() as patch:
+            for name in as_text:
+                patch.setitem(KINDS, name, pl.String())
+            content = WRITERS[self.kind](changed, columns)
         self.kit.drop(self.day.isoformat(), {f"a.{self.kind}": content}, {f"a.{self.kind}": len(changed)})
 
 

@@ -65,7 +65,7 @@ class Service:
     def contract(self, mode: str) -> SystemContract:
         return self.kit.contract("rest", mode, "v1/checks", server={"paging": self.paging})
 
-    def put(self, rows: list[Row], columns: tuple[str, ...] = COLUMNS) -> None:
+    def put(self, rows: list[Row], columns: tuple[str, ...] = COLUMNS, as_text: tuple[str, ...] = ()) -> None:
         self.items = [{name: item[name] for name in columns} for item in rows]
 
     def change(self, rows: list[Row], changed: list[Row]) -> None:

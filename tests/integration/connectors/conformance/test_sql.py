@@ -41,7 +41,7 @@ class Sqlite:
     def contract(self, mode: str) -> SystemContract:
         return self.kit.contract("sql", mode)
 
-    def put(self, rows: list[Row], columns: tuple[str, ...] = COLUMNS) -> None:
+    def put(self, rows: list[Row], columns: tuple[str, ...] = COLUMNS, as_text: tuple[str, ...] = ()) -> None:
         texts = [[self._value(item.get(name)) for name in columns] for item in rows]
         self.kit.sqlite(texts, columns)
 
@@ -66,8 +66,8 @@ class Postgres:
     def contract(self, mode: str) -> SystemContract:
         return self.kit.contract("sql", mode, "city.checks")
 
-    def put(self, rows: list[Row], columns: tuple[str, ...] = COLUMNS) -> None:
-        types = TYPES | {"updated_at": "timestamp"}
+    def put(self, rows: list[Row], columns: tuple[str, ...] = COLUMNS, as_text: tuple[str, ...] = ()) -> None:
+        types = TYPES | {"updated_at": "timestamp"} | dict.fromkeys(as_text, "text")
         with psycopg.connect(self.conninfo) as connection, connection.cursor() as cursor:
             cursor.execute("create schema if not exists city")
             cursor.execute("drop table if exists city.checks")
@@ -90,8 +90,8 @@ class Maria:
     def contract(self, mode: str) -> SystemContract:
         return self.kit.contract("sql", mode)
 
-    def put(self, rows: list[Row], columns: tuple[str, ...] = COLUMNS) -> None:
-        types = TYPES | {"updated_at": "datetime"}
+    def put(self, rows: list[Row], columns: tuple[str, ...] = COLUMNS, as_text: tuple[str, ...] = ()) -> None:
+        types = TYPES | {"updated_at": "datetime"} | dict.fromkeys(as_text, "longtext")
         names = ", ".join(f"{name} {types.get(name, 'longtext')}" for name in columns)
         with self.server.administrator(self.database) as cursor:
             cursor.execute("drop table if exists checks")

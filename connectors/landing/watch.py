@@ -1,0 +1,62 @@
+"""What a batch as a whole says of its source: columns that changed their type. Single rows are the checks' matter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from connectors.contract import TableContract
+from warehouse.errors import HeldBatch
+
+# One or two values that cannot be read are dirt; that none of three can is the column's doing.
+_FEWEST_VALUES = 3
+
+
+class TypeWatch:
+    """Looks for columns of which no value reads as its type any more, over all frames of a batch.
+
+    Such a batch would otherwise be held only where it is large: of a small table all rows would be quarantined one by
+    one, and nobody told that a column changed.
+    """
+
+    def __init__(self, table: TableContract) -> None:
+        self._table = table
+        self._suspects = {column.name: 0 for column in table.columns if column.pg_type != "text"}
+
+    def see(self, frame: pl.DataFrame, rejections: Mapping[str, int]) -> None:
+        """Take a frame as received, and how many of its rows each rule refused."""
+        for name, unread in list(self._suspects.items()):
+            failed = rejections.get(f"{name}_type", 0)
+            values = frame.height - frame.get_column(name).null_count()
+            if not failed and not values:
+                continue
+            if values != failed:
+                texts = frame.get_column(name).cast(pl.String).str.strip_chars()
+                values = int((texts != "").sum())
+            if values == failed:
+                self._suspects[name] = unread + failed
+            else:
+                # One value that can be read clears the column for the whole batch.
+                del self._suspects[name]
+
+    def require_types(self) -> None:
+        """See that every column still is of its type.
+
+        Raises:
+            HeldBatch: one is not.
+        """
+        table = self._table
+        retyped = {name: unread for name, unread in self._suspects.items() if unread >= _FEWEST_VALUES}
+        if not retyped:
+            return
+        said = [
+            f"{name} no longer reads as {table.column(name).pg_type} (none of {unread} values does)"
+            for name, unread in retyped.items()
+        ]
+        raise HeldBatch(
+            f"The source has another type in column {'; '.join(said)}.",
+            where=f"{table.system}.{table.name}",
+            expected=f"values as the contract {table.version} declares them",
+            do="ask the owner whether the column was retyped or swapped; restore it there or change the contract",
+        )
