@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from expectations.release_gate import run_release_gate
+from identity.repair import propose_repairs
 from identity.resolve import resolve
 from orchestration.dbt_manifest import manifest_path
 from orchestration.hub import hub_contracts, hub_database
@@ -28,14 +29,18 @@ GATE = "release_gate"
 )
 def current_links(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
     """Link the records of this run to subjects."""
-    reporter().begin("identity", 1)
+    reporter().begin("identity", 2)
     results = resolve(hub_database(), run_id=context.run.run_id)
+    reporter().step("identity", "")
+    repairs = propose_repairs(hub_database(), run_id=context.run.run_id)
     reporter().step("identity", "")
     reporter().end("identity")
     metadata: dict[str, dg.MetadataValue] = {}
     for kind, result in results.items():
         for name in ("records", "minted", "adopted", "merged", "split", "linked"):
             metadata[f"{kind}/{name}"] = dg.MetadataValue.int(getattr(result, name))
+    for name in ("examined", "proposed", "superseded", "opened"):
+        metadata[f"repairs/{name}"] = dg.MetadataValue.int(getattr(repairs, name))
     return dg.MaterializeResult(metadata=metadata)
 
 

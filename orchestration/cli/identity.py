@@ -12,6 +12,7 @@ from orchestration.cli.run import AsJson
 
 identity_app = typer.Typer(no_args_is_help=True, help="Records and subjects: linkage, evaluation, review, repairs.")
 identity_app.add_typer(identity_review.review_app, name="review")
+identity_app.add_typer(identity_review.repairs_app, name="repairs")
 
 Kind = Literal["resident", "enterprise"]
 KindOption = Annotated[Kind | None, typer.Option("--kind", help="Only this kind of subject.", show_default=False)]

@@ -1,4 +1,4 @@
-"""`cityhub identity review`: the queue of doubtful pairs, one pair side by side, an opinion. Values come masked."""
+"""`cityhub identity review` and `repairs`: doubtful pairs side by side, opinions, proposed numbers; values masked."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from streamlit_app.i18n import Texts
 
 review_app = typer.Typer(no_args_is_help=True, help="Doubtful pairs that two people must look at.")
+repairs_app = typer.Typer(no_args_is_help=True, help="Mistyped citizen numbers that another record explains.")
 
 ItemId = Annotated[int, typer.Argument(metavar="ITEM", min=1, help="Number of the item, as `review list` shows it.")]
 # Half of the waterfall's bar on either side of zero, in characters.
@@ -134,6 +135,40 @@ def decide(
         out.print("The decision in force stands.")
     else:
         out.print("Noted. A second person has to agree.")
+
+
+@repairs_app.command("list", epilog="Example: [bold]cityhub identity repairs list --state open --limit 20[/]")
+def list_repairs(
+    state: Annotated[
+        Literal["open", "accepted", "refused", "superseded"] | None,
+        typer.Option(help="Only proposals in this state.", show_default=False),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many proposals.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List proposed repairs: which digits of which record, and what supports it; never the number.
+
+    A proposal without a review item is of records that are one subject already.
+    """
+    from identity.repair import list_proposals
+
+    proposals = list_proposals(hub.hub_database(), state=state, limit=limit)
+    if as_json:
+        print_json([asdict(proposal) for proposal in proposals])
+        return
+    if not proposals:
+        out.print("No proposed repairs.")
+        return
+    columns = ["id", "record", "slip", "digit", "supported by", "agrees", "state", "item"]
+    cells = [
+        [
+            *(one.proposal_id, f"{one.system}.{one.table_name} {one.record_key}", one.kind, one.position),
+            f"{one.other_system}.{one.other_table} {one.other_key}",
+            *(", ".join(one.evidence["agrees"]), one.state, one.item_id),
+        ]
+        for one in proposals
+    ]
+    out.print(table("Proposed repairs", columns, cells, numeric=["id", "digit", "item"]))
 
 
 def repair_text(t: Texts, proposal: dict[str, Any]) -> str:

@@ -9,11 +9,13 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from identity.repair import propose_repairs
 from orchestration import hub
 from orchestration.cli.main import app
 from tests.integration.review_queue import TRANSPOSED, VALID, add_item, add_pair, add_record, make_records
 from warehouse.database import Database
 from warehouse.errors import ConfigurationError, PermanentError
+from warehouse.tokens import citizen_token
 
 Review = Callable[..., Result]
 
@@ -103,3 +105,18 @@ def test_what_is_typed_wrongly_is_explained(review: Review, database: Database) 
     missing = review("show", "99").exception
     assert isinstance(missing, PermanentError)
     assert "99" in missing.what
+
+
+def test_proposed_repairs_are_listed_without_a_number(review: Review, database: Database) -> None:
+    add_record(database, "a", name="王小明", citizen_no=VALID, citizen_no_key=citizen_token(VALID))
+    add_record(database, "b", name="王小明", citizen_no_written=TRANSPOSED)
+    assert "No proposed repairs." in CliRunner().invoke(app, ["identity", "repairs", "list"]).output
+    propose_repairs(database, run_id="run")
+    listed = CliRunner(env={"COLUMNS": "160"}).invoke(app, ["identity", "repairs", "list"]).output
+    assert "transposition" in listed
+    (proposal,) = json.loads(CliRunner().invoke(app, ["identity", "repairs", "list", "--json"]).output)
+    assert (proposal["position"], proposal["record_key"], proposal["other_key"]) == (12, "b", "a")
+    shown = review("show", str(proposal["item_id"])).output
+    assert "更正建议：记录乙的公民身份号码相邻两位颠倒（第 12、13 位）；依据：公民身份号码、姓名或名称" in shown
+    for value in (VALID, TRANSPOSED, citizen_token(VALID)):
+        assert value not in listed + shown + str(proposal)

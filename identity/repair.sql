@@ -1,0 +1,243 @@
+-- Statements of repair.py: a line `-- ::` names the one below it.
+-- :: touched
+-- Records whose number may hold a slip and which were not looked at as they are today, those that are gone, and those
+-- whose proposal leans on a record that has changed since or is gone.
+create temp table touched on commit drop as
+with doubtful as (
+    select system, table_name, record_key, citizen_no_written, birth_on, sex_code, changed_at
+    from identity.int_person_records
+    where citizen_no_grade in ('repairable', 'malformed') and citizen_no_written is not null
+),
+
+leaning as (
+    select distinct p.system, p.table_name, p.record_key
+    from identity.repair_proposals as p
+    left join identity.int_person_records as o
+        on o.system = p.other_system and o.table_name = p.other_table and o.record_key = p.other_key
+    where p.state = 'open' and (o.record_key is null or o.changed_at is distinct from p.other_changed_at)
+)
+
+select
+    coalesce(r.system, k.system) as system, coalesce(r.table_name, k.table_name) as table_name,
+    coalesce(r.record_key, k.record_key) as record_key,
+    r.citizen_no_written as written, r.birth_on, r.sex_code, r.changed_at
+from doubtful as r
+full join identity.repair_records as k
+    on k.system = r.system and k.table_name = r.table_name and k.record_key = r.record_key
+left join leaning as l on l.system = r.system and l.table_name = r.table_name and l.record_key = r.record_key
+where
+    r.record_key is null or k.record_key is null or r.changed_at is distinct from k.changed_at
+    or l.record_key is not null;
+create index on touched (system, table_name, record_key);
+analyze touched;
+-- :: forget
+with dropped as (
+    delete from identity.repair_candidates as c using touched as t
+    where c.system = t.system and c.table_name = t.table_name and c.record_key = t.record_key
+),
+
+known as (
+    insert into identity.repair_records (system, table_name, record_key, changed_at)
+    select system, table_name, record_key, changed_at from touched where written is not null
+    on conflict (system, table_name, record_key) do update set changed_at = excluded.changed_at
+)
+
+delete from identity.repair_records as k using touched as t
+where t.written is null and k.system = t.system and k.table_name = t.table_name and k.record_key = t.record_key;
+-- :: supported
+create temp table since on commit drop as
+select coalesce(
+    (select through_changed_at from identity.repair_progress) - current_setting('cityhub.overlap')::interval, '-infinity'
+) as changed_at;
+
+-- What supports a candidate: a record that certifies the number; or, since many candidates give the same birth date,
+-- an uncertified record of that date where only one candidate gives it. Names are compared in Python.
+create temp view support as
+select
+    c.system, c.table_name, c.record_key, c.proposed_key, c.birth_on, c.sex_code, c.kind, c.position, true as certifies,
+    o.system as other_system, o.table_name as other_table, o.record_key as other_key, o.changed_at as other_changed_at
+from identity.repair_candidates as c
+inner join identity.int_person_records as o on o.citizen_no_key = c.proposed_key
+union all
+select
+    c.system, c.table_name, c.record_key, c.proposed_key, c.birth_on, c.sex_code, c.kind, c.position, false,
+    o.system, o.table_name, o.record_key, o.changed_at
+from identity.repair_candidates as c
+inner join identity.int_person_records as o on o.birth_on = c.birth_on and o.citizen_no_key is null
+where c.is_single and (o.system, o.table_name, o.record_key) <> (c.system, c.table_name, c.record_key);
+
+create temp table supported on commit drop as
+with hit as (
+    select s.system, s.table_name, s.record_key, s.proposed_key from support as s
+    where s.other_changed_at >= (select changed_at from since)
+    union
+    select c.system, c.table_name, c.record_key, c.proposed_key
+    from touched as t
+    inner join identity.repair_candidates as c
+        on c.system = t.system and c.table_name = t.table_name and c.record_key = t.record_key
+)
+
+-- Of a candidate that is hit every supporter, so that the best does not depend on who came last.
+select
+    s.*, mine.name, o.name as other_name, s.birth_on = o.birth_on as birth_on_agrees,
+    s.sex_code = o.sex_code as sex_code_agrees, mine.phone = o.phone as phone_agrees,
+    mine.home_address = o.home_address as home_address_agrees, mine.town_code = o.town_code as town_code_agrees
+from support as s
+inner join hit as h
+    on
+        h.system = s.system and h.table_name = s.table_name and h.record_key = s.record_key
+        and h.proposed_key = s.proposed_key
+inner join identity.int_person_records as mine
+    on mine.system = s.system and mine.table_name = s.table_name and mine.record_key = s.record_key
+inner join identity.int_person_records as o
+    on o.system = s.other_system and o.table_name = s.other_table and o.record_key = s.other_key
+where coalesce(s.birth_on = o.birth_on, true) and coalesce(s.sex_code = o.sex_code, true);
+drop view support;
+-- :: held
+create temp table held (
+    like identity.repair_proposals,
+    primary key (system, table_name, record_key, proposed_key)
+) on commit drop;
+alter table held
+alter column proposal_id drop not null, alter column run_id drop not null, alter column state drop not null,
+alter column proposed_at drop not null;
+-- :: propose
+-- What was superseded and holds again is open again; what people settled stays settled.
+insert into identity.repair_proposals as p (
+    system, table_name, record_key, kind, position, proposed_key, other_system, other_table, other_key,
+    other_changed_at, evidence, run_id
+)
+select
+    system, table_name, record_key, kind, position, proposed_key, other_system, other_table, other_key,
+    other_changed_at, evidence, current_setting('cityhub.run_id')
+from held
+order by system, table_name, record_key, proposed_key
+on conflict (system, table_name, record_key, proposed_key) do update
+set
+    state = 'open', settled_at = null, kind = excluded.kind, position = excluded.position,
+    other_system = excluded.other_system, other_table = excluded.other_table, other_key = excluded.other_key,
+    other_changed_at = excluded.other_changed_at, evidence = excluded.evidence, run_id = excluded.run_id,
+    item_id = case
+        when (p.other_system, p.other_table, p.other_key)
+            = (excluded.other_system, excluded.other_table, excluded.other_key) then p.item_id
+    end
+where
+    p.state = 'superseded'
+    or (
+        p.state = 'open'
+        and (p.kind, p.position, p.other_system, p.other_table, p.other_key, p.other_changed_at, p.evidence)
+        is distinct from (
+            excluded.kind, excluded.position, excluded.other_system, excluded.other_table, excluded.other_key,
+            excluded.other_changed_at, excluded.evidence
+        )
+    );
+-- :: supersede
+update identity.repair_proposals as p
+set state = 'superseded', settled_at = now()
+from touched as t
+where
+    p.state = 'open' and p.system = t.system and p.table_name = t.table_name and p.record_key = t.record_key
+    and not exists (
+        select 1 from held as h
+        where
+            h.system = p.system and h.table_name = p.table_name and h.record_key = p.record_key
+            and h.proposed_key = p.proposed_key
+    );
+-- :: placed
+-- Open proposals as pairs in the order of review items (by code point, whatever the database's collation), and whether
+-- both records are one subject already: then there is nothing for people to attach.
+create temp table placed on commit drop as
+select
+    p.proposal_id,
+    case when f.is_first then p.system else p.other_system end as left_system,
+    case when f.is_first then p.table_name else p.other_table end as left_table,
+    case when f.is_first then p.record_key else p.other_key end as left_key,
+    case when f.is_first then p.other_system else p.system end as right_system,
+    case when f.is_first then p.other_table else p.table_name end as right_table,
+    case when f.is_first then p.other_key else p.record_key end as right_key,
+    coalesce(mine.subject_id = others.subject_id, false) as is_one_subject
+from identity.repair_proposals as p
+cross join lateral (
+    select
+        row(p.system collate "C", p.table_name collate "C", p.record_key collate "C")
+        < row(p.other_system collate "C", p.other_table collate "C", p.other_key collate "C") as is_first
+) as f
+left join lateral (
+    select l.subject_id from identity.links as l
+    where
+        l.subject_kind = 'resident' and l.system = p.system and l.table_name = p.table_name
+        and l.record_key = p.record_key
+    order by l.link_id desc limit 1
+) as mine on true
+left join lateral (
+    select l.subject_id from identity.links as l
+    where
+        l.subject_kind = 'resident' and l.system = p.other_system and l.table_name = p.other_table
+        and l.record_key = p.other_key
+    order by l.link_id desc limit 1
+) as others on true
+where p.state = 'open';
+-- :: close_items
+update identity.review_items as i
+set state = 'superseded', closed_at = now()
+where
+    i.reason = 'repair' and i.state in ('open', 'disputed')
+    and not exists (
+        select 1 from placed as w
+        where
+            not w.is_one_subject
+            and (w.left_system, w.left_table, w.left_key) = (i.left_system, i.left_table, i.left_key)
+            and (w.right_system, w.right_table, w.right_key) = (i.right_system, i.right_table, i.right_key)
+    );
+-- :: open_items
+insert into identity.review_items as i (
+    subject_kind, left_system, left_table, left_key, right_system, right_table, right_key, reason,
+    probability, match_weight, waterfall, opened_run_id
+)
+select distinct on (w.left_system, w.left_table, w.left_key, w.right_system, w.right_table, w.right_key)
+    'resident', w.left_system, w.left_table, w.left_key, w.right_system, w.right_table, w.right_key, 'repair',
+    s.probability, s.match_weight, coalesce(s.waterfall, '[]'), current_setting('cityhub.run_id')
+from placed as w
+left join identity.pairs as s
+    on
+        s.subject_kind = 'resident'
+        and s.left_system = w.left_system and s.left_table = w.left_table and s.left_key = w.left_key
+        and s.right_system = w.right_system and s.right_table = w.right_table and s.right_key = w.right_key
+where
+    not w.is_one_subject
+    and not exists (
+        select 1 from identity.decisions_in_force as d
+        where
+            d.subject_kind = 'resident'
+            and d.left_system = w.left_system and d.left_table = w.left_table and d.left_key = w.left_key
+            and d.right_system = w.right_system and d.right_table = w.right_table and d.right_key = w.right_key
+    )
+on conflict (subject_kind, left_system, left_table, left_key, right_system, right_table, right_key) do update
+set state = 'open', reason = 'repair', conflict = null, closed_at = null, opened_run_id = excluded.opened_run_id
+where i.state = 'superseded';
+-- :: attach_items
+-- A pair that people have decided on already settles its proposals.
+update identity.repair_proposals as p
+set
+    item_id = i.item_id,
+    state = case d.verdict when 'must_link' then 'accepted' when 'cannot_link' then 'refused' else 'open' end,
+    settled_at = case when d.verdict is not null then now() end
+from placed as w
+left join identity.review_items as i
+    on
+        i.subject_kind = 'resident' and i.state <> 'superseded'
+        and i.left_system = w.left_system and i.left_table = w.left_table and i.left_key = w.left_key
+        and i.right_system = w.right_system and i.right_table = w.right_table and i.right_key = w.right_key
+left join identity.decisions_in_force as d
+    on
+        d.subject_kind = 'resident'
+        and d.left_system = w.left_system and d.left_table = w.left_table and d.left_key = w.left_key
+        and d.right_system = w.right_system and d.right_table = w.right_table and d.right_key = w.right_key
+where
+    p.proposal_id = w.proposal_id
+    and (p.item_id is distinct from i.item_id or d.verdict is not null);
+-- :: progress
+insert into identity.repair_progress (through_changed_at)
+select max(changed_at) from identity.int_person_records
+on conflict (only_row) do update set through_changed_at = excluded.through_changed_at
+where repair_progress.through_changed_at is distinct from excluded.through_changed_at;
