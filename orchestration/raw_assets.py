@@ -96,8 +96,9 @@ def pull(
         record_columns(database, context.run.run_id, table, result.batch_id, result.new_columns)
     if result.new_columns:
         context.log.warning(f"{label} has columns that its contract lacks: {', '.join(result.new_columns)}")
-    if result.state != "admitted":
-        context.log.warning(f"{label} is {result.state}: {result.reason}")
+    if not result.is_current:
+        state = "stale" if result.broken else result.state
+        context.log.warning(f"{label} is {state}: {result.reason}")
         # By system: a system that does not answer says the same for each of its tables, and once is enough.
         reporter().note(f"{contract.system}: {result.reason}")
     return result
@@ -117,7 +118,7 @@ def _metadata(result: LandingResult) -> dict[str, dg.MetadataValue]:
 def _check(result: LandingResult) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         check_name=GATE,
-        passed=result.state == "admitted",
+        passed=result.is_current,
         # A warning for Dagster: downstream goes on with what was last admitted. The error is the table's state.
         severity=dg.AssetCheckSeverity.WARN,
         description=result.reason or "admitted",

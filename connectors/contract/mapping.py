@@ -30,6 +30,7 @@ _TABLE_PROPERTIES = {
     "cursor": str,
     "overlapMinutes": int,
     "sweepEveryDays": int,
+    "order": str,
     "sourceFormat": str,
     "encoding": str,
     "manifest": str,
@@ -165,6 +166,7 @@ def _map_table(
         raw_schema=head.raw_schema,
         needs_manifest=own.get("manifest") != "optional",
         sweep_every_days=_sweep(own, load_mode, place),
+        is_ordered=_order(own, head.transport, cursor, place),
     )
 
 
@@ -212,6 +214,19 @@ def _sweep(own: Mapping[str, Any], load_mode: str, place: Place) -> int | None:
             do="correct or remove it",
         )
     return (days or _SWEEP_EVERY_DAYS) if load_mode == "incremental" else None
+
+
+def _order(own: Mapping[str, Any], transport: str, cursor: str | None, place: Place) -> bool:
+    """Whether the service promises its rows by ascending cursor."""
+    order = own.get("order")
+    if order is not None and (order != "cursor" or cursor is None or transport != "rest"):
+        raise place.error(
+            "order does not fit the table.",
+            at="customProperties order",
+            expected="`cursor`, for a table with a cursor behind transport rest: databases are asked for that order",
+            do="correct or remove it",
+        )
+    return order is not None
 
 
 def _key(item: SchemaObject, place: Place) -> tuple[str, ...]:

@@ -115,6 +115,7 @@ class TableContract:
     raw_schema: str
     needs_manifest: bool = True
     sweep_every_days: int | None = None
+    is_ordered: bool = False
 
     @property
     def qualified_name(self) -> str:

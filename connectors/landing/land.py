@@ -9,29 +9,28 @@ from __future__ import annotations
 import logging
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from functools import partial
 from pathlib import Path
 from traceback import extract_tb, format_tb
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import psycopg
 
 from connectors.contract import AdmissionGate, GateRequest, GateResult, SystemContract, TableContract
-from connectors.contract.ddl import quote, quote_qualified
 from connectors.landing import ledger
 from connectors.landing.ahead import read_ahead
 from connectors.landing.ensure import ensure_tables, set_aside
 from connectors.landing.merge import Plan, make_plan, merge, plan_anew
 from connectors.landing.model import Allowance, LandingResult
+from connectors.landing.position import latest, next_position
 from connectors.landing.quarantine import close_repaired, has_new_rejects, store_rejected
 from connectors.landing.repeats import Repeats, put_back, settle_repeats
 from connectors.landing.session import landing_session
 from connectors.landing.stage import Stage
+from connectors.landing.watch import OrderWatch
 from connectors.transports import Pull, open_transport
 from connectors.transports.base import new_columns_note
-from connectors.transports.clock import midnight
 from warehouse.database import Database, connection_error
 from warehouse.errors import CityhubError, HeldBatch, TransientError
 from warehouse.settings import Settings
@@ -66,8 +65,8 @@ def land_table(
         raise_transient: raise failures worth another try; False on the last try, when they too are returned.
 
     Returns:
-        The finished batch: admitted, held, or failed with its reason. Held and failed leave raw as it was. Errors
-        that no try repairs are returned too, so that the other tables go on.
+        The finished batch: admitted (perhaps only up to where the pull broke), held, or failed with its reason. Held
+        and failed leave raw as it was. Errors that no try repairs are returned too, so that the other tables go on.
 
     Raises:
         TransientError: the source did not answer (recorded as failed), or another loader holds the table.
@@ -87,7 +86,7 @@ def land_table(
 def _attempt(landing: _Landing, cursor: str | None) -> tuple[LandingResult, TransientError | None]:
     """Run the batch to one of its ends; the error beside it where another try is worth while."""
     try:
-        return landing.run(cursor), None
+        return landing.run(cursor), landing.broken
     except HeldBatch as error:
         return landing.hold(str(error)), None
     except TransientError as error:
@@ -120,6 +119,7 @@ class _Landing:
     allowance: Allowance | None = None
     stage: Stage | None = None
     new_columns: tuple[str, ...] | None = None
+    broken: TransientError | None = None
 
     def run(self, cursor: str | None) -> LandingResult:
         """All steps in order, up to the commit."""
@@ -127,7 +127,7 @@ class _Landing:
         self.connection.commit()
         self.stage = Stage(self.connection, self.table, partial(citizen_tokens, settings=self.settings))
         with closing(self.stage) as stage:
-            pull = self._pull(stage, None if is_replaced else cursor)
+            pull = self._pull(stage, None if is_replaced else cursor, may_break=not is_replaced)
             if stage.read == 0 and not pull.is_complete:
                 return self._admit_nothing(pull)
             stage.require_types()
@@ -142,10 +142,18 @@ class _Landing:
         self._guard_shrink(plan, stage.rejected)
         answer = self._ask_gate(plan)
         if answer is not None and not answer.passed:
+            if self.broken is not None:
+                # The gate judges tables; that half of one is refused says nothing about the source.
+                raise self.broken
             return self.hold(f"admission gate: {', '.join(answer.failed)}", gate_failed=True)
         return self._admit(pull, plan, repeats, answer)
 
-    def _pull(self, stage: Stage, cursor: str | None) -> Pull:
+    def _pull(self, stage: Stage, cursor: str | None, *, may_break: bool) -> Pull:
+        """Everything from the source to the stage.
+
+        `may_break`: a pull by ascending cursor that breaks off is as good as one that ended there earlier, so what came
+        is merged and the next pull goes on behind it. Without order, rows below the cursor might still be missing.
+        """
         taken = ledger.taken_drops(self.connection, self.table)
         # No transaction stays open while the source is read.
         self.connection.commit()
@@ -153,9 +161,17 @@ class _Landing:
         with closing(transport):
             pull = transport.pull(self.table, cursor)
             # Closed here, not by the garbage collector: a pull let go half-way has to be called off at the source.
+            order = OrderWatch(self.table)
             with closing(read_ahead(pull.batches)) as frames:
-                for frame in frames:
-                    stage.add(frame)
+                try:
+                    for frame in frames:
+                        stage.add(frame)
+                        if pull.is_ordered:
+                            order.see(frame)
+                except TransientError as error:
+                    if not (may_break and pull.is_ordered and order.holds and stage.read):
+                        raise
+                    self.broken, pull.is_complete, pull.as_of = error, False, None
             self.new_columns = None if pull.new_columns is None else tuple(pull.new_columns)
         return pull
 
@@ -239,7 +255,8 @@ class _Landing:
         """The one transaction: quarantine, raw, ledger, cursor."""
         assert self.stage is not None
         rejected = self.stage.rejected
-        cursor, as_of = self._next_cursor(pull), self._as_of(pull)
+        before = (self.result.cursor, self.result.as_of)
+        cursor, as_of = next_position(self.connection, self.table, self.stage.name, pull, *before)
         warned = answer.warned if answer else ()
         notes = self._notes(pull)
         if plan.deferred:
@@ -274,6 +291,7 @@ class _Landing:
             warned=warned,
             new_columns=self.new_columns,
             swept_on=self._swept_on(pull),
+            broken=str(self.broken) if self.broken else None,
         )
         store_rejected(self.connection, self.table, result.batch_id)
         close_repaired(self.connection, self.table, self.stage.name, result.batch_id)
@@ -289,7 +307,7 @@ class _Landing:
         result = replace(
             self.result,
             cursor=pull.cursor or self.result.cursor,
-            as_of=_latest(pull.as_of, self.result.as_of),
+            as_of=latest(pull.as_of, self.result.as_of),
             reason="; ".join(self._notes(pull)) or None,
             new_columns=self.new_columns,
         )
@@ -299,42 +317,16 @@ class _Landing:
         return result
 
     def _notes(self, pull: Pull) -> list[str]:
-        return [*pull.warnings, *([new_columns_note(self.new_columns)] if self.new_columns else [])]
+        notes = [*pull.warnings, *([new_columns_note(self.new_columns)] if self.new_columns else [])]
+        if self.broken is not None:
+            notes.append(f"the pull broke behind these rows, the next one goes on there: {self.broken}")
+        return notes
 
     def _swept_on(self, pull: Pull) -> date | None:
-        return self.business_date if pull.is_complete and self.table.sweep_every_days is not None else None
-
-    def _next_cursor(self, pull: Pull) -> str | None:
-        """What the transport says, else the highest cursor value among good rows: a refused row with a date in the
-        year 2206 must not move it. It never moves back."""
-        if pull.cursor is not None or self.table.cursor is None:
-            return pull.cursor or self.result.cursor
-        highest = self._highest(self.table.cursor)
-        if highest is None:
-            return self.result.cursor
-        if not isinstance(highest, datetime):
-            return max(highest.isoformat(), self.result.cursor or "")
-        before = self.result.cursor
-        if before is not None and datetime.fromisoformat(before) >= highest:
-            return before
-        return highest.astimezone(ZoneInfo(self.table.timezone)).isoformat()
-
-    def _as_of(self, pull: Pull) -> datetime | None:
-        """The contract's as-of column, else what the transport reports, else the highest cursor value."""
-        column = self.table.as_of_column or (None if pull.as_of else self.table.cursor)
-        if column is None:
-            return pull.as_of or self.result.as_of
-        highest = self._highest(column)
-        moment = highest if isinstance(highest, datetime) or highest is None else midnight(highest, self.table.timezone)
-        return _latest(moment, self.result.as_of)
-
-    def _highest(self, column: str) -> date | datetime | None:
-        assert self.stage is not None
-        row = self.connection.execute(
-            f"select max({quote(column)}) from {quote_qualified(self.stage.name)}".encode()
-        ).fetchone()
-        value: date | datetime | None = row[0] if row else None
-        return value
+        """The business date, where every row was seen. A first pull that broke and goes on will have seen them."""
+        is_begun = self.broken is not None and self.result.cursor is None
+        is_sweep = self.table.sweep_every_days is not None and (pull.is_complete or is_begun)
+        return self.business_date if is_sweep else None
 
 
 def _unforeseen(error: Exception) -> str:
@@ -342,8 +334,3 @@ def _unforeseen(error: Exception) -> str:
     state = f" {error.sqlstate}" if isinstance(error, psycopg.Error) and error.sqlstate else ""
     frame = extract_tb(error.__traceback__)[-1]
     return f"unexpected {type(error).__name__}{state} at {Path(frame.filename).name}:{frame.lineno}; see the log"
-
-
-def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
-    moments = [moment for moment in (one, other) if moment is not None]
-    return max(moments) if moments else None

@@ -40,7 +40,7 @@ insert into ops.source_states as s (
 )
 values (
     %(system)s, %(table)s, %(state)s, now(), %(cursor)s, %(as_of)s, %(batch_id)s,
-    case when %(state)s = 'admitted' then %(batch_id)s::bigint end, %(moved)s::int, %(reason)s, %(freshness)s,
+    case when %(admitted)s then %(batch_id)s::bigint end, %(moved)s::int, %(reason)s, %(freshness)s,
     %(swept_on)s, coalesce(%(new_columns)s::text[], '{}')
 )
 on conflict (system, table_name) do update set
@@ -180,10 +180,11 @@ def record(connection: Connection, table: TableContract, result: LandingResult, 
         **values,
         "system": table.system,
         "table": table.name,
-        "state": "stale" if result.state == "failed" else result.state,
+        "admitted": admitted,
+        "state": "stale" if result.state == "failed" or result.broken else result.state,
         "cursor": result.cursor if admitted else None,
         "as_of": result.as_of if admitted else None,
-        "reason": None if admitted else result.reason,
+        "reason": result.broken if admitted else result.reason,
         "moved": moved,
         "freshness": table.freshness_hours,
         "swept_on": result.swept_on if admitted else None,

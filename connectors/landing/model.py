@@ -25,6 +25,8 @@ class LandingResult:
         state: admitted; held (delivered, not admitted, kept in quarantine); failed (the pull broke, nothing kept).
         gate: passed, failed, or skipped where the batch would have changed nothing or never reached it.
         reason: why it was held or failed, or what an admitted batch wants the data team to know.
+        broken: why the pull broke behind the rows of an admitted batch; the table is stale then, and the next pull goes
+            on behind them.
         new_columns: names the source had and the contract does not; None where the pull saw no columns.
         swept_on: the business date an incremental table was last pulled whole on; None: as before.
     """
@@ -47,3 +49,9 @@ class LandingResult:
     warned: tuple[str, ...] = ()
     new_columns: tuple[str, ...] | None = None
     swept_on: date | None = None
+    broken: str | None = None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether raw now holds what the source held."""
+        return self.state == "admitted" and self.broken is None

@@ -1,11 +1,14 @@
-"""What a batch as a whole says of its source: columns that changed their type. Single rows are the checks' matter."""
+"""What a batch as a whole says of its source: columns of another type, rows out of order. Single rows are the checks'
+matter."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import polars as pl
 
+from connectors.checks.values import read_values
 from connectors.contract import TableContract
 from warehouse.errors import HeldBatch
 
@@ -60,3 +63,29 @@ class TypeWatch:
             expected=f"values as the contract {table.version} declares them",
             do="ask the owner whether the column was retyped or swapped; restore it there or change the contract",
         )
+
+
+class OrderWatch:
+    """Sees whether the rows of a pull really come by ascending cursor, as the source promised.
+
+    Attributes:
+        holds: no row so far came behind a later one. Rows without a readable cursor value have no place in the order:
+            an incremental pull brings them every time.
+    """
+
+    def __init__(self, table: TableContract) -> None:
+        self._table = table
+        self._last: Any = None
+        self.holds = True
+
+    def see(self, frame: pl.DataFrame) -> None:
+        """Take a frame as received."""
+        assert self._table.cursor is not None
+        column = self._table.column(self._table.cursor)
+        texts = frame.get_column(column.name).cast(pl.String).str.strip_chars()
+        moments = read_values(texts, column.pg_type, self._table.timezone).drop_nulls()
+        if moments.is_empty():
+            return
+        if not moments.is_sorted() or (self._last is not None and moments[0] < self._last):
+            self.holds = False
+        self._last = moments[-1]

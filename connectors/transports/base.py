@@ -38,6 +38,7 @@ class Pull:
         warnings: things to tell the data team that stop nothing, without row values.
         new_columns: names the source has and the contract does not; None as long as none could be seen (no row came).
         drops: days whose drop an append table took; they are not taken again.
+        is_ordered: whether rows come by ascending cursor, so that what came before a break needs not come again.
     """
 
     batches: Iterator[pl.DataFrame]
@@ -48,6 +49,7 @@ class Pull:
     warnings: list[str] = field(default_factory=list)
     drops: list[date] = field(default_factory=list)
     new_columns: list[str] | None = None
+    is_ordered: bool = False
 
     def saw(self, extra: Sequence[str]) -> None:
         """Note the columns beyond the contract that were seen; they are not pulled."""

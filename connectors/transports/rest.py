@@ -108,6 +108,7 @@ class RestTransport:
     def pull(self, table: TableContract, cursor: str | None) -> Pull:
         start = since(table, cursor)
         pull = Pull(iter(()), is_complete=start is None and table.load_mode != "append")
+        pull.is_ordered = table.is_ordered
         pull.batches = self._batches(table, start, pull)
         return pull
 
@@ -117,14 +118,23 @@ class RestTransport:
     def _batches(self, table: TableContract, start: datetime | None, pull: Pull) -> Iterator[pl.DataFrame]:
         waiting: list[pl.DataFrame] = []
         budget = Budget(self._access.rows_per_second, self._access.page_size)
-        for page in self._pages(table, start, budget.block_rows):
-            pull.as_of, pull.source_total = page.as_of or pull.as_of, page.total
-            if page.items:
-                waiting.append(self._frame(table, page, pull))
-            if sum(frame.height for frame in waiting) >= CHUNK_ROWS:
+        try:
+            for page in self._pages(table, start, budget.block_rows):
+                pull.as_of, pull.source_total = page.as_of or pull.as_of, page.total
+                if page.items:
+                    waiting.append(self._frame(table, page, pull))
+                if sum(frame.height for frame in waiting) >= CHUNK_ROWS:
+                    yield pl.concat(waiting)
+                    waiting.clear()
+                budget.rest(len(page.items))
+        except _Retried:
+            # The line broke, and what came is whole. A list that moved while it was paged is another matter.
+            if pull.is_ordered and waiting:
                 yield pl.concat(waiting)
-                waiting.clear()
-            budget.rest(len(page.items))
+            raise
+        except TransientError:
+            pull.is_ordered = False
+            raise
         if waiting:
             yield pl.concat(waiting)
 

@@ -80,6 +80,8 @@ class SqlTransport:
     def pull(self, table: TableContract, cursor: str | None) -> Pull:
         start = since(table, cursor)
         pull = Pull(iter(()), is_complete=start is None and table.load_mode != "append")
+        # The query asks for that order.
+        pull.is_ordered = table.cursor is not None
         pull.batches = self._batches(table, start, pull)
         return pull
 

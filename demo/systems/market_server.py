@@ -174,7 +174,9 @@ def _page(connection: sqlite3.Connection, name: str, page: int, size: int, since
     bodies = [
         body
         for (body,) in connection.execute(
-            f"select body from {name} {where} order by position limit ? offset ?", [*values, size, (page - 1) * size]
+            # What changed last comes last, as the contract's `order: cursor` says.
+            f"select body from {name} {where} order by changed, position limit ? offset ?",
+            [*values, size, (page - 1) * size],
         )
     ]
     if "half_page" in faults:

@@ -53,6 +53,7 @@ def build(path: Path, city: City) -> None:
             rows = _with_repeats(city, table)
             connection.executemany(f"insert into {table.name} (key, changed, body) values (?, ?, ?)", rows)
             connection.execute(f"create index {table.name}_key on {table.name} (key)")
+            connection.execute(f"create index {table.name}_changed on {table.name} (changed, position)")
         _stamp(connection, city)
 
 

@@ -128,6 +128,7 @@ BROKEN: dict[str, tuple[Change, str]] = {
     "cursor that is no time": (_table_property("cursor", "name"), "table residents"),
     "sweep that is never due": (_more_table_property("sweepEveryDays", 0), "sweepEveryDays"),
     "sweep of a snapshot": (_more_table_property("sweepEveryDays", 7, table=2), "table care_assessments"),
+    "order of a database": (_more_table_property("order", "cursor"), "transport rest"),
     "unknown reference": (
         lambda d: d["schema"][1]["properties"][1].update(relationships=[{"to": "people.person_no"}]),
         "civil_affairs.people.person_no",

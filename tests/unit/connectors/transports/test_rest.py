@@ -303,6 +303,27 @@ def test_links_to_another_server_are_not_followed(service: Service, contract: An
         pull(service, led(contract, "link"))
 
 
+@pytest.mark.parametrize(("status", "kept"), [(500, 2 * PAGE_SIZE), (None, 0)])
+def test_pages_before_a_break_are_handed_over_unless_the_list_moved(
+    service: Service, contract: Any, status: int | None, kept: int
+) -> None:
+    """Without a status the third page names another total: rows may have moved between the pages that came."""
+    service.rows = [item(number) for number in range(2 * PAGE_SIZE + 3)]
+
+    def spoil(page: int, tries: int, answer: dict[str, Any]) -> int | None:
+        answer["total"] += page == 3
+        return status if page == 3 else None
+
+    service.spoil = spoil
+    system = contract("rest", source_name="v1/cases", load_mode="incremental", cursor="at", is_ordered=True)
+    with closing(RestTransport(service.url, system, "hub", SecretStr(SECRET))) as transport:
+        started = transport.pull(system.tables[0], None)
+        frames: list[pl.DataFrame] = []
+        with pytest.raises(TransientError):
+            frames.extend(started.batches)
+    assert (sum(frame.height for frame in frames), started.is_ordered) == (kept, bool(kept))
+
+
 @pytest.mark.parametrize(
     ("headers", "pause"),
     [
