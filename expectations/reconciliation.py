@@ -77,6 +77,17 @@ _ENDS = """
         else true
     end"""
 
+
+def _subjects_exist(table: str) -> str:
+    return f"""
+    select count(*)
+    from subjects.{table} as t
+    where case t.subject_kind
+        when 'resident' then not exists (select 1 from subjects.residents as s where s.resident_id = t.subject_id)
+        else not exists (select 1 from subjects.enterprises as s where s.enterprise_id = t.subject_id)
+    end"""
+
+
 QUESTIONS: tuple[Question, ...] = (
     Question(
         "subject_records",
@@ -104,17 +115,13 @@ QUESTIONS: tuple[Question, ...] = (
     ),
     Question("relations", "from_ends_exist", "every relation starts at a released row", _ENDS.format(end="from")),
     Question("relations", "to_ends_exist", "every relation ends at a released row", _ENDS.format(end="to")),
+    Question("timeline", "subjects_exist", "every event happened to a released subject", _subjects_exist("timeline")),
+    Question("findings", "subjects_exist", "every finding concerns a released subject", _subjects_exist("findings")),
     Question(
-        "timeline",
+        "attribute_disagreements",
         "subjects_exist",
-        "every event happened to a released subject",
-        """
-    select count(*)
-    from subjects.timeline as t
-    where case t.subject_kind
-        when 'resident' then not exists (select 1 from subjects.residents as s where s.resident_id = t.subject_id)
-        else not exists (select 1 from subjects.enterprises as s where s.enterprise_id = t.subject_id)
-    end""",
+        "every disagreement is about a released subject",
+        _subjects_exist("attribute_disagreements"),
     ),
     Question(
         "cases",

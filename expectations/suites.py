@@ -18,6 +18,8 @@ SUBJECT_KINDS = ("resident", "enterprise")
 # rows whatever their share. More has always been a broken join or a source that went missing.
 SHRINK_MAX_SHARE = 0.2
 SHRINK_FREE_ROWS = 5
+# What is settled goes away: that all of it goes on one day is a good day's work.
+MAY_SHRINK = frozenset({"findings", "attribute_disagreements"})
 # A score is cut off here.
 SCORE_MAX = 1.25
 
@@ -35,6 +37,8 @@ SUITES: Mapping[str, tuple[Check, ...]] = {
         between("record_count", 1),
         between("system_count", 1),
         not_above("system_count", "record_count"),
+        between("disagreement_count", 0),
+        between("finding_count", 0),
     ),
     "subjects.enterprises": (
         *_id("enterprise_id"),
@@ -42,6 +46,8 @@ SUITES: Mapping[str, tuple[Check, ...]] = {
         in_set("status", ("active", "abnormal", "revoked", "cancelled")),
         between("record_count", 1),
         not_above("system_count", "record_count"),
+        between("disagreement_count", 0),
+        between("finding_count", 0),
     ),
     "subjects.care_homes": (*_id("home_no"), between("licensed_beds", 0), between("in_residence_count", 0)),
     "subjects.relations": (
@@ -69,6 +75,18 @@ SUITES: Mapping[str, tuple[Check, ...]] = {
         in_set("subject_kind", SUBJECT_KINDS),
         not_null("subject_id"),
         not_null("method"),
+    ),
+    "subjects.attribute_disagreements": (
+        *_id("subject_kind", "subject_id", "attribute", "value_no", "system", "table_name"),
+        in_set("subject_kind", SUBJECT_KINDS),
+        between("value_no", 1),
+        between("record_count", 1),
+    ),
+    "subjects.findings": (
+        *_id("finding_id"),
+        in_set("subject_kind", SUBJECT_KINDS),
+        in_set("severity", ("act", "check")),
+        not_null("evidence"),
     ),
     "subjects.towns": (*_id("town_code"), in_set("kind", ("street", "town"))),
     "scoring.indicators": (

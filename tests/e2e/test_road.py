@@ -17,6 +17,7 @@ pytestmark = pytest.mark.xdist_group("e2e")
 
 SHARED = {
     "residents", "enterprises", "care_homes", "relations", "cases", "timeline", "subject_records", "towns",
+    "attribute_disagreements", "findings",
 }  # fmt: skip
 SCORECARDS = {"indicators", "indicator_values", "scorecards"}
 SYSTEMS = {

@@ -1,51 +1,14 @@
-{%- set attributes = ['name', 'citizen_no', 'birth_on', 'sex_code', 'home_address', 'town_code', 'phone'] -%}
+{%- set attributes = [
+    'name', 'citizen_no', 'birth_on', 'sex_code', 'home_address', 'hukou_address', 'town_code', 'committee_code', 'phone',
+    'marital_status',
+] -%}
 -- One row per resident: golden attributes with the source each came from, and what the other systems know.
-with ranks as (
-    {{ survivorship_ranks('resident', attributes) }}
-),
-
-ranked as (
-    select
-        record.*,
-        {%- for attribute in attributes %}
-        coalesce(ranks.{{ attribute }}_rank, 1000) as {{ attribute }}_rank,
-        {%- endfor %}
-        num_nonnulls(
-            record.name, record.citizen_no, record.birth_on, record.sex_code,
-            record.home_address, record.town_code, record.phone
-        ) as filled_count
-    from {{ ref('int_resident_links') }} as record
-    left join ranks on record.source = ranks.source
-),
-
-golden as (
+with deaths as (
     select
         resident_id,
-        {%- for attribute in attributes %}
-        {{ golden_value(attribute) }} as {{ attribute }},
-        {%- endfor %}
-        {%- for attribute in attributes if attribute != 'sex_code' %}
-        {{ golden_source(attribute) }} as {{ attribute }}_source,
-        {%- endfor %}
-        bool_or(citizen_no_key is not null) as is_certified,
-        count(*)::integer as record_count,
-        count(distinct system)::integer as system_count
-    from ranked
+        min(died_on) as died_on
+    from {{ ref('int_deaths') }}
     group by resident_id
-),
-
--- What civil affairs alone can say; of several register rows the most recent that says it.
-registered as (
-    select
-        link.resident_id,
-        {{ latest('person.hukou_address', 'person.updated_at', 'person.person_no') }} as hukou_address,
-        {{ latest('person.committee_code', 'person.updated_at', 'person.person_no') }} as committee_code,
-        {{ latest('person.marital_status', 'person.updated_at', 'person.person_no') }} as marital_status,
-        min(person.died_on) filter (where person.died_on <= {{ business_date() }}) as died_on
-    from {{ ref('int_resident_links') }} as link
-    inner join {{ ref('stg_civil_affairs__resident') }} as person on link.record_key = person.person_no
-    where link.source = 'civil_affairs.residents'
-    group by link.resident_id
 ),
 
 benefits as (
@@ -93,6 +56,15 @@ open_cases as (
     from {{ ref('cases') }}
     where status in ('open', 'disposed') and reporter_resident_id is not null
     group by reporter_resident_id
+),
+
+found as (
+    select
+        subject_id as resident_id,
+        count(*)::integer as finding_count
+    from {{ ref('findings') }}
+    where subject_kind = 'resident'
+    group by subject_id
 )
 
 select
@@ -102,12 +74,12 @@ select
     golden.sex_code,
     golden.birth_on,
     golden.home_address,
-    registered.hukou_address,
+    golden.hukou_address,
     golden.town_code,
-    registered.committee_code,
+    golden.committee_code,
     golden.phone,
-    registered.marital_status,
-    registered.died_on,
+    golden.marital_status,
+    deaths.died_on,
     benefits.benefit_kinds,
     coalesce(assessed.care_level, staying.care_level)::integer as care_level,
     staying.home_no as care_home_no,
@@ -120,10 +92,19 @@ select
     golden.birth_on_source,
     golden.home_address_source,
     golden.town_code_source,
-    golden.phone_source
-from golden
-left join registered on golden.resident_id = registered.resident_id
+    golden.phone_source,
+    {%- for attribute in ['sex_code', 'hukou_address', 'committee_code', 'marital_status'] %}
+    golden.{{ attribute }}_source,
+    {%- endfor %}
+    {%- for attribute in attributes %}
+    golden.{{ attribute }}_stated_on,
+    {%- endfor %}
+    golden.disagreement_count,
+    coalesce(found.finding_count, 0) as finding_count
+from {{ ref('int_resident_golden') }} as golden
+left join deaths on golden.resident_id = deaths.resident_id
 left join benefits on golden.resident_id = benefits.resident_id
 left join assessed on golden.resident_id = assessed.resident_id
 left join staying on golden.resident_id = staying.resident_id
 left join open_cases on golden.resident_id = open_cases.resident_id
+left join found on golden.resident_id = found.resident_id

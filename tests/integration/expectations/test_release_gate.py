@@ -21,15 +21,19 @@ CONTRACTS = [load_contracts()[system] for system in ("market_supervision", "urba
 
 TABLES = {
     "subjects.residents": "resident_id text, name text, sex_code text, care_level integer, is_certified boolean,"
-    " record_count integer, system_count integer",
+    " record_count integer, system_count integer, disagreement_count integer default 0,"
+    " finding_count integer default 0",
     "subjects.enterprises": "enterprise_id text, status text, is_certified boolean, record_count integer,"
-    " system_count integer",
+    " system_count integer, disagreement_count integer default 0, finding_count integer default 0",
     "subjects.care_homes": "home_no text, licensed_beds integer, in_residence_count integer",
     "subjects.relations": "relation_id text, kind text, from_kind text, from_id text, to_kind text, to_id text",
     "subjects.cases": "case_no text, status text, is_overdue boolean",
     "subjects.timeline": "event_id text, subject_kind text, subject_id text, on_date date",
     "subjects.subject_records": "subject_kind text, system text, table_name text, record_key text, subject_id text,"
     " method text",
+    "subjects.attribute_disagreements": "subject_kind text, subject_id text, attribute text, value_no integer,"
+    " system text, table_name text, record_count integer",
+    "subjects.findings": "finding_id text, kind text, subject_kind text, subject_id text, evidence text, severity text",
     "subjects.towns": "town_code text, kind text",
     "scoring.indicators": "indicator_code text, unit text, direction text, weight double precision",
     "scoring.indicator_values": "indicator_code text, dimension text, dimension_code text, period text,"
@@ -57,6 +61,10 @@ insert into subjects.care_homes values ('H1', 100, 90);
 insert into subjects.relations values ('r1', 'operates', 'enterprise', 'E1', 'care_home', 'H1');
 insert into subjects.cases values ('C1', 'open', false);
 insert into subjects.timeline values ('e1', 'resident', 'R1', '2026-06-01');
+insert into subjects.attribute_disagreements values
+('enterprise', 'E1', 'name', 1, 'market_supervision', 'enterprises', 1),
+('enterprise', 'E1', 'name', 2, 'urban_management', 'cases', 1);
+insert into subjects.findings values ('f1', 'two_beds', 'resident', 'R1', 'care_homes.stays:S1', 'act');
 insert into subjects.towns values ('310115005', 'street');
 insert into scoring.indicators values ('closure', 'share', 'up', 1);
 insert into scoring.indicator_values values
@@ -91,6 +99,8 @@ FAULTS = [
     ("update subjects.relations set from_id = 'E8'", "relations.from_ends_exist"),
     ("update subjects.relations set to_id = 'H8'", "relations.to_ends_exist"),
     ("update subjects.timeline set subject_id = 'R8'", "timeline.subjects_exist"),
+    ("update subjects.findings set subject_id = 'E1'", "findings.subjects_exist"),
+    ("update subjects.attribute_disagreements set subject_kind = 'resident'", "attribute_disagreements.subjects_exist"),
     ("insert into subjects.cases values ('C2', 'open', false)", "cases.cases_are_the_raw_cases"),
     ("update scoring.indicator_values set numerator = 11", "indicator_values.shares_are_shares"),
     ("update scoring.indicator_values set value = 0 where value is null", "indicator_values.unknown_is_not_zero"),

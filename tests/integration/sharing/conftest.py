@@ -25,6 +25,9 @@ MARTS = {
     " party_enterprise_id text",
     "subjects.timeline": "event_id text, subject_kind text, subject_id text, on_date date, at timestamptz",
     "subjects.subject_records": "subject_kind text, system text, table_name text, record_key text, subject_id text",
+    "subjects.attribute_disagreements": "subject_kind text, subject_id text, attribute text, value_no integer,"
+    " system text, table_name text",
+    "subjects.findings": "finding_id text, subject_kind text, subject_id text",
     "subjects.towns": "town_code text, name_zh text",
     "scoring.indicators": "indicator_code text, version text, name_zh text, name_en text, formula_zh text,"
     " formula_en text, unit text, direction text, target_origin text, owner_department text, source_systems text",

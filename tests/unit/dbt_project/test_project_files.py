@@ -156,12 +156,53 @@ def test_survivorship_ranks_every_attribute_over_known_tables() -> None:
     tables = {f"{s.system}.{t.name}" for s in load_contracts().values() for t in s.tables}
     rows = seed("seed_survivorship")
     assert {row["source"] for row in rows} <= tables
+    rules = {(row["subject_kind"], row["attribute"]) for row in seed("seed_survivorship_rules")}
+    folder = DBT_PROJECT_DIR / "models" / "subjects"
     for kind, model in (("resident", "residents"), ("enterprise", "enterprises")):
-        code = (DBT_PROJECT_DIR / f"models/subjects/{model}.sql").read_text(encoding="utf-8")
-        listed = re.search(r"set attributes = \[(.*?)\]", code, re.S)
-        assert listed
         ranked = {row["attribute"] for row in rows if row["subject_kind"] == kind}
-        assert ranked == set(re.findall(r"'(\w+)'", listed[1]))
+        assert ranked == {attribute for of_kind, attribute in rules if of_kind == kind}
+        # Golden record, view of the subject and disagreements speak of the same attributes.
+        for path, name in (
+            (folder / "helpers" / f"int_{kind}_golden.sql", "attributes"),
+            (folder / f"{model}.sql", "attributes"),
+            (folder / "attribute_disagreements.sql", f"{kind}_attributes"),
+        ):
+            listed = re.search(rf"set {name} = \[(.*?)\]", path.read_text(encoding="utf-8"), re.S)
+            assert listed, path.name
+            assert set(re.findall(r"'(\w+)'", listed[1])) == ranked, path.name
+
+
+def test_disagreements_hide_what_the_subject_views_hide() -> None:
+    masks = {
+        (model["name"], column["name"]): column.get("config", {}).get("meta", {}).get("mask", "none")
+        for model in public_models()
+        for column in model["columns"]
+    }
+    for row in seed("seed_survivorship_rules"):
+        shown = masks[f"{row['subject_kind']}s", row["attribute"]]
+        assert row["mask"] in (shown, "hidden"), row["attribute"]
+
+
+def test_every_limit_a_rule_asks_for_is_there_from_the_beginning() -> None:
+    asked = {
+        tuple(found)
+        for path in sql_files()
+        for found in re.findall(r"rule_parameter\('(\w+)', '(\w+)'", path.read_text(encoding="utf-8"))
+    }
+    assert len(asked) > 5
+    given = {(row["rule"], row["parameter"]) for row in seed("seed_rule_parameters") if row["valid_from"] < "2020"}
+    assert asked == given
+
+
+def test_every_kind_of_finding_is_made_and_labelled() -> None:
+    rows = seed("seed_finding_kinds")
+    code = (DBT_PROJECT_DIR / "models/subjects/findings.sql").read_text(encoding="utf-8")
+    labels = {(row["code"], row["zh"], row["en"]) for row in seed("seed_labels") if row["kind"] == "finding_kind"}
+    assert labels == {(row["kind"], row["name_zh"], row["name_en"]) for row in rows}
+    assert len(rows) == 9
+    for row in rows:
+        assert f"'{row['kind']}'" in code
+        assert all(row.values())
 
 
 def test_the_map_has_36_towns_each_on_its_own_tile() -> None:
