@@ -37,19 +37,19 @@ def dbt_directory() -> Path:
 
 
 def business_date_variable(business_date: date) -> dict[str, str]:
-    """The business date as the project reads it: a changed `--vars` would cost a full parse, this a partial one."""
+    """The business date as the project reads it: a changed `--vars` would cost a full parse, this costs none."""
     return {"CITYHUB_BUSINESS_DATE": business_date.isoformat()}
 
 
-def begin_parse(business_date: date) -> None:
-    """Start parsing in the background unless this state of the project has been parsed for this day already."""
-    wanted = {"code": code_version(), **business_date_variable(business_date), **_connection()}
+def begin_parse() -> None:
+    """Start parsing in the background unless this state of the project has been parsed already."""
+    wanted = {"code": code_version(), **_connection()}
     if _running or _parsed() == wanted:
         return
     command = [DBT, "--quiet", "parse", "--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir", str(DBT_PROJECT_DIR)]
     directory = dbt_directory()
     _stamp().unlink(missing_ok=True)
-    environment = os.environ | hub.hub_database().dbt_env() | business_date_variable(business_date)
+    environment = os.environ | hub.hub_database().dbt_env()
     process = subprocess.Popen(  # noqa: S603
         command, env=environment, cwd=directory, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -64,7 +64,7 @@ def manifest_path() -> Path:
         PermanentError: the project does not parse.
     """
     if not _running and _parsed().get("code") != code_version():
-        begin_parse(hub.default_business_date())
+        begin_parse()
     while _running:
         process = _running.pop()
         output, _ = process.communicate()

@@ -85,7 +85,7 @@ def run_job(business_date: date | None = None, job: str = "daily", **told: Any) 
 def _execute(
     database: Database, home: Path, business_date: date | None, job: str, told: Mapping[str, Any]
 ) -> RunReport:
-    begin_parse(business_date or hub.default_business_date())
+    begin_parse()
     reporter().begin("load", 0)
     # Imported here: Dagster takes 3 s, which the other commands should not pay.
     import dagster as dg

@@ -1,8 +1,8 @@
 {# The business date is an input of the run. Every model that needs "today" takes it from here: from the variable
-   business_date, else from the environment. Another value of a variable makes dbt parse everything anew (3 s);
-   another value in the environment does not. #}
+   business_date, else from the environment. Another value of a variable makes dbt parse everything anew (3 s), and
+   so would one in the environment if parsing read it: only what is executed does, so a new day parses nothing. #}
 {% macro business_date() -%}
-    {%- set given = var('business_date', none) or env_var('CITYHUB_BUSINESS_DATE', '') -%}
+    {%- set given = var('business_date', none) or (env_var('CITYHUB_BUSINESS_DATE', '') if execute else none) -%}
     {%- if execute and not given -%}
         {{ exceptions.raise_compiler_error(
             "The business date is missing. Expected: --vars '{business_date: YYYY-MM-DD}' or CITYHUB_BUSINESS_DATE, "

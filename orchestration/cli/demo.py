@@ -74,7 +74,7 @@ def demo(
         with display.stage("warehouse"):
             hub.hub_database()
             # The project is parsed on the second core while the city is built on the first.
-            begin_parse(business_date.date() if business_date else _first_day())
+            begin_parse()
         _ensure_city(residents, seed, urban_url, display)
         display.begin("sources", 0)
         with hub.sources():
@@ -112,11 +112,6 @@ def advance(
         print_json({"days": days, "clock": today})
         return
     out.print(f"The city's clock is at {today}. [bold]cityhub run[/] takes its changes.", highlight=False)
-
-
-def _first_day() -> date:
-    home = hub.hub_settings().home
-    return city.clock(home) if city.exists(home) else CLOCK
 
 
 def _ensure_city(residents: int, seed: int, urban_url: str | None, display: Display) -> None:

@@ -5,7 +5,7 @@ chosen; a stage keeps what it saw, and nothing a later stage does can change tha
 side by side, each keeping one core busy:
 
 city   first run · run again · an earlier business date · a day later · four faults at once · refused · healed
-twin   first run, for the earlier date · a day later, killed three times on the way · four faults, one at a time
+twin   first run, for the earlier date · a day later, killed three times on the way · four other faults at once
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import pytest
 
 from demo import faults
 from tests.e2e.hub import Hub, Ran
-from tests.e2e.plants import TOGETHER, one_home_less, people_to_refuse
+from tests.e2e.plants import BROKEN_SYSTEMS, one_home_less, people_to_refuse
 from tests.e2e.stages import (
     DEMO,
     EARLIER,
@@ -110,7 +110,7 @@ def next_day(hub: Hub, other_day: OtherDay) -> NextDay:
 @pytest.fixture(scope="session")
 def faulty(hub: Hub, next_day: NextDay) -> Ran:
     """Faults in all four systems at once, and rows with personal values among what they deliver."""
-    for fault in TOGETHER:
+    for fault in BROKEN_SYSTEMS:
         fault.plant(hub.home)
     people_to_refuse(hub.home)
     return hub.run()

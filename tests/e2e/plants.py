@@ -38,7 +38,8 @@ class Fault:
     plant: Callable[[Path], None]
 
 
-ALONE = (
+# Two rounds, so that every system is seen to fail in two ways at the price of two runs.
+WRONG_DELIVERIES = (
     Fault(
         "civil_affairs", "care_assessments", "held", "marked deleted",
         lambda home: faults.shrink_table(home, "civil_affairs", "care_assessments", 0.4),
@@ -56,7 +57,7 @@ ALONE = (
         lambda home: faults.truncate_drop(home, "stays.xlsx"),
     ),
 )  # fmt: skip
-TOGETHER = (
+BROKEN_SYSTEMS = (
     Fault(
         "civil_affairs", "benefits", "held", "monthly_cny",
         lambda home: faults.rename_column(home, "civil_affairs", "benefits", "monthly_cny", "amount_cny"),

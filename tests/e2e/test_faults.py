@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import pytest
 
 from tests.e2e.hub import Hub, Ran
-from tests.e2e.plants import ALONE, PEOPLE, TOGETHER, Fault
+from tests.e2e.plants import BROKEN_SYSTEMS, PEOPLE, WRONG_DELIVERIES, Fault
 from tests.e2e.stages import First, NextDay, Twin
 
 # One worker takes every test of these homes.
 pytestmark = pytest.mark.xdist_group("e2e")
 
 
-@pytest.mark.parametrize("fault", ALONE, ids=lambda fault: fault.system)
-def test_one_fault_stops_one_table_and_nothing_else(twin: Twin, fault: Fault) -> None:
-    ran = twin.alone[fault.system]
-    assert ran.troubled() == {(fault.system, fault.table)}
-    assert_stopped(ran, fault)
-    assert_readers_see(ran, twin.after_kills)
+@pytest.mark.parametrize("fault", WRONG_DELIVERIES, ids=lambda fault: fault.system)
+def test_a_wrong_delivery_stops_its_own_table(twin: Twin, fault: Fault) -> None:
+    assert_stopped(twin.delivered_wrong, fault)
 
 
-def test_a_repaired_table_is_admitted_by_the_next_run(twin: Twin) -> None:
-    # The fault before was repaired when the next one was planted.
-    for earlier, later in pairwise(ALONE):
-        assert twin.alone[later.system].state(earlier.system, earlier.table) == "admitted"
+def test_wrong_deliveries_in_all_four_systems_stop_nothing_else(twin: Twin) -> None:
+    assert twin.delivered_wrong.troubled() == {(fault.system, fault.table) for fault in WRONG_DELIVERIES}
+    assert_readers_see(twin.delivered_wrong, twin.after_kills)
 
 
-def test_faults_in_all_four_systems_at_once(next_day: NextDay, faulty: Ran) -> None:
-    assert faulty.troubled() == {(fault.system, fault.table) for fault in TOGETHER}
-    for fault in TOGETHER:
+def test_systems_broken_all_at_once(next_day: NextDay, faulty: Ran) -> None:
+    assert faulty.troubled() == {(fault.system, fault.table) for fault in BROKEN_SYSTEMS}
+    for fault in BROKEN_SYSTEMS:
         assert_stopped(faulty, fault)
     assert_readers_see(faulty, next_day.ran)
     assert faulty.release_id > next_day.ran.release_id, "the release says which systems it lacks"
@@ -38,7 +32,7 @@ def test_faults_in_all_four_systems_at_once(next_day: NextDay, faulty: Ran) -> N
 
 def test_the_release_names_the_systems_that_were_stopped(hub: Hub, next_day: NextDay, faulty: Ran) -> None:
     releases = hub.frame("select release_id, systems from release.releases").set_index("release_id")["systems"]
-    for fault in TOGETHER:
+    for fault in BROKEN_SYSTEMS:
         assert releases[faulty.release_id][fault.system][fault.table] == fault.state
         assert releases[next_day.ran.release_id][fault.system][fault.table] == "admitted"
 
@@ -50,12 +44,12 @@ def test_the_gate_that_held_a_batch_is_on_record(hub: Hub, faulty: Ran) -> None:
         f" where run_id = '{run}' and gate = 'admission' and status = 'failed'"
     )
     assert set(zip(failed["system"], failed["table_name"], strict=True)) == {
-        (fault.system, fault.table) for fault in TOGETHER if fault.word == "admission gate"
+        (fault.system, fault.table) for fault in BROKEN_SYSTEMS if fault.word == "admission gate"
     }
     states = hub.frame(f"select system, table_name, state, read_count from ops.batches where run_id = '{run}'")
     stopped = states[states["state"] != "admitted"].set_index(["system", "table_name"])
     assert stopped["state"].to_dict() == {
-        (fault.system, fault.table): "held" if fault.state == "held" else "failed" for fault in TOGETHER
+        (fault.system, fault.table): "held" if fault.state == "held" else "failed" for fault in BROKEN_SYSTEMS
     }
 
 
