@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from datetime import date
 from typing import Annotated
 
 import psycopg
@@ -12,7 +11,7 @@ import typer
 from psycopg import sql
 
 import demo as city
-from demo.home import CLOCK, describe
+from demo.home import describe
 from orchestration import hub
 from orchestration.cli.console import Display, err, out, print_json, table
 from orchestration.cli.run import AsJson, BusinessDate, DagsterPort, PagesPort, execute, finish
