@@ -18,6 +18,9 @@ from orchestration.run_config import HubConfig
 from sharing.release import RELEASED_TABLES
 from warehouse.settings import get_settings
 
+# One worker loads Dagster and parses the dbt project for all of them.
+pytestmark = pytest.mark.xdist_group("definitions")
+
 
 @pytest.fixture(scope="module")
 def definitions(postgres_home: Path, postgres_admin: str) -> Iterator[dg.Definitions]:

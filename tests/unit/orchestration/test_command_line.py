@@ -166,16 +166,3 @@ def test_a_broken_contract_is_named_by_file_table_and_column(tmp_path: Path) -> 
         tmp_path / "home", "run", CITYHUB_CONTRACTS_DIR=str(contracts), CITYHUB_SOURCE_CARE_HOMES_URL="file:///"
     )
     assert_explained(done, "care_homes.yaml", "licensed_beds", "whole")
-
-
-def test_a_hub_that_nobody_has_ever_delivered_to_releases_nothing(tmp_path: Path) -> None:
-    """Civil affairs does not answer; the other systems have no address yet."""
-    home = tmp_path / "home"
-    url = "postgresql+psycopg://hub:planted-secret@127.0.0.1:9/residents"
-    done = cityhub(home, "run", CITYHUB_SOURCE_CIVIL_AFFAIRS_URL=url, CITYHUB_TOKEN_KEY="a key for tests, long enough")
-    assert done.returncode == 1
-    assert "Refused" in done.stdout
-    assert "No source table has ever been admitted" in done.stdout
-    assert "stale civil_affairs.benefits, civil_affairs.care_assessments, civil_affairs.residents" in done.stdout
-    assert "planted-secret" not in done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr

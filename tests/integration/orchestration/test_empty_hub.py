@@ -1,4 +1,4 @@
-"""`cityhub up` as its user has it: both servers answer, and an interrupt leaves no process behind."""
+"""A hub to which nothing was ever delivered: a run releases nothing; the servers answer, and stop when told to."""
 
 from __future__ import annotations
 
@@ -17,15 +17,23 @@ import httpx
 import psutil
 import pytest
 
+# One home for all: making it and parsing the dbt project take longer than what is tested.
+pytestmark = pytest.mark.xdist_group("empty hub")
 START_SECONDS = 120
+COMMAND = str(Path(sys.executable).with_name("cityhub"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
     """A home with a short path (a Unix socket's path has 107 bytes at most)."""
     directory = Path(tempfile.mkdtemp(prefix="ch-"))
     yield directory
     shutil.rmtree(directory, ignore_errors=True)
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("CITYHUB_", "DAGSTER_", "DBT_"))}
+    return clean | {"CITYHUB_HOME": str(home), "COLUMNS": "200", **more}
 
 
 def free_port() -> int:
@@ -48,23 +56,34 @@ def wait_for(url: str, process: subprocess.Popen[str]) -> httpx.Response:
     raise AssertionError(f"{url} did not answer within {START_SECONDS} s")
 
 
-@pytest.mark.parametrize("interrupt", [signal.SIGINT, signal.SIGTERM])
-def test_both_servers_answer_and_an_interrupt_stops_everything(home: Path, interrupt: signal.Signals) -> None:
+def test_a_hub_that_nobody_has_ever_delivered_to_releases_nothing(home: Path) -> None:
+    """Civil affairs does not answer; the other systems have no address yet."""
+    url = "postgresql+psycopg://hub:planted-secret@127.0.0.1:9/residents"
+    secrets = {"CITYHUB_SOURCE_CIVIL_AFFAIRS_URL": url, "CITYHUB_TOKEN_KEY": "a key for tests, long enough"}
+    done = subprocess.run(
+        [COMMAND, "run"], env=environment(home, **secrets), capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 1
+    assert "Refused" in done.stdout
+    assert "No source table has ever been admitted" in done.stdout
+    assert "stale civil_affairs.benefits, civil_affairs.care_assessments, civil_affairs.residents" in done.stdout
+    assert "planted-secret" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_both_servers_answer_and_an_interrupt_stops_everything(home: Path) -> None:
+    """Told to end by SIGTERM, which Python alone would not treat as it treats Ctrl-C."""
     pages, dagster = free_port(), free_port()
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("CITYHUB_", "DAGSTER_", "DBT_"))}
     process = subprocess.Popen(
-        [
-            str(Path(sys.executable).with_name("cityhub")), "up",
-            "--pages-port", str(pages), "--dagster-port", str(dagster),
-        ],
-        env=clean | {"CITYHUB_HOME": str(home), "CITYHUB_SOURCE_CARE_HOMES_URL": home.as_uri()},
+        [COMMAND, "up", "--pages-port", str(pages), "--dagster-port", str(dagster)],
+        env=environment(home, CITYHUB_SOURCE_CARE_HOMES_URL=home.as_uri()),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     try:
         wait_for(f"http://127.0.0.1:{pages}/_stcore/health", process)
         assert "dagster_version" in wait_for(f"http://127.0.0.1:{dagster}/server_info", process).json()
         started = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(interrupt)
+        process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=60)
         assert process.returncode == 0
         assert f"http://127.0.0.1:{pages}" in out
