@@ -165,9 +165,32 @@ def _connect(database: Database) -> Iterator[psycopg.Connection[tuple[Any, ...]]
         yield connection
 
 
+def is_out_of_room(error: Exception) -> bool:
+    """Whether the server could not go on for want of disk. A quota or file limit has no SQLSTATE of its own: the server
+    calls it an internal error and adds the hint it gives for a full disk."""
+    return isinstance(error, psycopg.Error) and (
+        error.sqlstate == "53100" or (error.diag.message_hint or "").startswith("Check free disk space")
+    )
+
+
 def connection_error(error: Exception, shown: str) -> PermanentError | TransientError:
     """What a failed Postgres connection means, told without the server's own text (it may quote the login)."""
     text = str(error)
+    state = (error.sqlstate if isinstance(error, psycopg.Error) else None) or ""
+    if is_out_of_room(error):
+        return TransientError(
+            f"The database has no room left on its disk (SQLSTATE {state}).",
+            where=shown,
+            expected="room for a second copy of the batch under way",
+            do="free or add space where the database keeps its files; the next run goes on from there",
+        )
+    if state.startswith("53"):
+        return TransientError(
+            f"The database is out of memory, locks or connections (SQLSTATE {state}).",
+            where=shown,
+            expected="a server that can serve the hub's few sessions",
+            do="look what else uses the server; then run the command again",
+        )
     if "password" in text or "authentication failed" in text or "no pg_hba.conf entry" in text:
         return PermanentError(
             "The database refuses the login.",

@@ -31,7 +31,7 @@ from connectors.landing.stage import Stage
 from connectors.landing.watch import OrderWatch
 from connectors.transports import Pull, open_transport
 from connectors.transports.base import new_columns_note
-from warehouse.database import Database, connection_error
+from warehouse.database import Database, connection_error, is_out_of_room
 from warehouse.errors import CityhubError, HeldBatch, TransientError
 from warehouse.settings import Settings
 from warehouse.tokens import citizen_tokens
@@ -93,10 +93,10 @@ def _attempt(landing: _Landing, cursor: str | None) -> tuple[LandingResult, Tran
         return landing.fail(str(error)), error
     except CityhubError as error:
         return landing.fail(str(error)), None
-    except psycopg.OperationalError as error:
-        lost = connection_error(error, landing.db.shown)
-        return landing.fail(str(lost)), lost if isinstance(lost, TransientError) else None
     except Exception as error:
+        if isinstance(error, psycopg.OperationalError) or is_out_of_room(error):
+            lost = connection_error(error, landing.db.shown)
+            return landing.fail(str(lost)), lost if isinstance(lost, TransientError) else None
         # Not foreseen. Texts of database and frame errors quote values, so only its type and place are told.
         name = landing.table.qualified_name
         logger.error("landing %s broke:\n%s", name, "".join(format_tb(error.__traceback__)))

@@ -1,4 +1,5 @@
-"""A loader killed anywhere, one whose connection is cut: started again, nothing is lost and nothing doubled."""
+"""A loader killed anywhere, two at once, one whose connection is cut: started again, nothing is lost and nothing
+doubled."""
 
 from __future__ import annotations
 
@@ -23,6 +24,7 @@ import connectors.landing.land as land
 from connectors.contract import load_contract
 from connectors.landing import GateResult, land_table
 from connectors.landing.stage import Stage
+from connectors.transports.sql import SqlTransport
 from warehouse.database import Database
 from warehouse.settings import get_settings
 
@@ -37,6 +39,10 @@ def dying_after(function):
 
 moment = sys.argv[3]
 gate = die if moment == "gate" else lambda request: GateResult(True)
+if moment == "reading":
+    SqlTransport._frames = die
+if moment == "quarantine stage":
+    Stage._copy_rejected = dying_after(Stage._copy_rejected)
 if moment == "first chunk":
     Stage.add = dying_after(Stage.add)
 if moment == "quarantine":
@@ -47,22 +53,29 @@ if moment == "ledger":
     land.ledger.record = dying_after(land.ledger.record)
 contract = load_contract(Path(sys.argv[2]))
 database = Database(sys.argv[1], shown="test")
-land_table(database, get_settings(), contract, contract.tables[0], run_id="killed", gate=gate)
+result = land_table(database, get_settings(), contract, contract.tables[0], run_id="killed", gate=gate)
+if moment == "none":
+    sys.exit(0 if result.is_current else 1)
 die()
 """
+MOMENTS = [
+    "reading", "first chunk", "quarantine stage", "gate", "quarantine", "merge", "ledger", "after commit",
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("moment", ["first chunk", "gate", "quarantine", "merge", "ledger", "after commit"])
+def loader(database: Database, kit: Any, moment: str) -> subprocess.Popen[bytes]:
+    """A loader in a process of its own."""
+    arguments = [database.conninfo, str(kit.folder / "fire_safety.yaml"), moment]
+    return subprocess.Popen([sys.executable, "-c", textwrap.dedent(LOADER), *arguments], env=dict(os.environ))
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_loader_leaves_nothing_behind(
     database: Database, kit: Any, make_row: Any, raw: Any, moment: str
 ) -> None:
     contract = kit.contract("sql", "incremental")
     kit.sqlite([make_row(n) for n in range(20)] + [make_row("X", level="?")])
-    arguments = [database.conninfo, str(kit.folder / "fire_safety.yaml"), moment]
-    killed = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(LOADER), *arguments], env=dict(os.environ), check=False, timeout=60
-    )
-    assert killed.returncode == -signal.SIGKILL
+    assert loader(database, kit, moment).wait(timeout=60) == -signal.SIGKILL
 
     result = kit.land(database, contract)
 
@@ -76,6 +89,21 @@ def test_killed_loader_leaves_nothing_behind(
         rejected = connection.execute("select count(*) from quarantine.rejected_rows").fetchall()
     assert states == [("admitted" if done else "failed",), ("admitted",)]
     assert (stages, rejected) == ([], [(1,)])
+
+
+def test_two_loaders_at_once_take_turns(database: Database, kit: Any, make_row: Any, raw: Any) -> None:
+    contract = kit.contract("sql", "incremental")
+    kit.sqlite([make_row(n) for n in range(20)] + [make_row("X", level="?")])
+    both = [loader(database, kit, "none"), loader(database, kit, "none")]
+    assert [process.wait(timeout=60) for process in both] == [0, 0]
+    assert len(raw(database, contract)) == 20
+    with database.psycopg("pipeline") as connection:
+        batches = connection.execute(
+            "select state, read_count, inserted_count, unchanged_count, quarantined_count from ops.batches"
+            " order by inserted_count"
+        ).fetchall()
+    assert batches == [("admitted", 21, 0, 20, 1), ("admitted", 21, 20, 0, 1)]
+    assert kit.land(database, contract).inserted == 0
 
 
 def test_cut_connection_is_a_transient_failure(database: Database, kit: Any, make_row: Any, raw: Any) -> None:
