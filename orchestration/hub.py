@@ -20,17 +20,20 @@ from warehouse.errors import ConfigurationError
 from warehouse.server import start as start_embedded
 from warehouse.settings import TIMEZONE, Settings, get_settings
 
-# Synthetic people need no secret, but their tokens must be the same in every process of the home.
-DEMO_TOKEN_KEY = "synthetic city, no secret"  # noqa: S105
+# Of synthetic people no secret has to be kept: their tokens must only be the same in every process of the home, and
+# anyone may play the clerk. Nothing of this applies to a home without a demo city, or overrides what is set.
+DEMO_ENVIRONMENT = {"CITYHUB_TOKEN_KEY": "synthetic city, no secret", "CITYHUB_REVIEW": "true"}
 
 
 def hub_settings() -> Settings:
-    """The settings, with the demo's token key where the home holds a demo city and no key is set."""
+    """The settings, with the demo's own where the home holds a demo city and they are not set."""
     settings = get_settings()
-    if settings.token_key is None and demo.exists(settings.home):
-        os.environ["CITYHUB_TOKEN_KEY"] = DEMO_TOKEN_KEY
-        get_settings.cache_clear()
-        settings = get_settings()
+    if demo.exists(settings.home):
+        missing = {name: value for name, value in DEMO_ENVIRONMENT.items() if not os.environ.get(name)}
+        if missing:
+            os.environ.update(missing)
+            get_settings.cache_clear()
+            settings = get_settings()
     return settings
 
 

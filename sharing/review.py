@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -27,6 +27,8 @@ Via = Literal["command", "page"]
 WAITING: tuple[State, ...] = ("open", "disputed")
 # The first bar of a waterfall: how unlikely any two records are to be one subject.
 PRIOR = "prior"
+# What stands beside the comparison for the clerk's orientation: that it differs speaks neither for nor against.
+_CONTEXT = ("citizen_no_grade", "enterprise_grade", "role", "updated_at")
 # SQLSTATEs of refusals: `identity` raises them with message, detail and hint of their own.
 _REFUSALS = "RV"
 
@@ -107,7 +109,8 @@ class Compared:
     """One attribute of both records, masked.
 
     Attributes:
-        comparison: same | different | visible_same | one_missing | both_missing, found on the unmasked values.
+        comparison: same | different | visible_same | one_missing | both_missing | not_compared; found on the unmasked
+            values.
         positions: characters that differ, counted from 1, where both values have one length.
     """
 
@@ -176,6 +179,7 @@ def show(db: Database, item_id: int, *, clerk: str, via: Via) -> tuple[Item, lis
         with connection.cursor(row_factory=class_row(Opinion)) as cursor:
             opinions = cursor.execute("select * from identity.review_opinions(%s, %s)", [item_id, clerk]).fetchall()
     assert item is not None
+    pair = [replace(row, comparison="not_compared") if row.attribute in _CONTEXT else row for row in pair]
     return item, pair, opinions
 
 

@@ -9,8 +9,11 @@ from streamlit_app.i18n import Texts
 from streamlit_app.shell import language, language_switch, problem
 from streamlit_app.theme import STYLE_FILE, wordmark
 from warehouse.errors import CityhubError
+from warehouse.settings import get_settings
 
 PAGES = ("overview", "towns", "subject", "quality")
+# Clerks' own page, where the deployment opens it: there is no login here.
+REVIEW = "review"
 
 
 def main() -> None:
@@ -19,8 +22,9 @@ def main() -> None:
     st.set_page_config(page_title=t("app.name"), layout="wide", initial_sidebar_state="collapsed")
     st.html(STYLE_FILE)
     st.logo(wordmark(t("app.name")), size="large")
+    names = (*PAGES, REVIEW) if get_settings().review else PAGES
     pages = [
-        st.Page(f"screens/{name}.py", title=t(f"{name}.nav"), url_path=name, default=name == PAGES[0]) for name in PAGES
+        st.Page(f"screens/{name}.py", title=t(f"{name}.nav"), url_path=name, default=name == PAGES[0]) for name in names
     ]
     page = st.navigation(pages, position="top")
     language_switch(t)

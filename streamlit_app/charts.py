@@ -1,4 +1,4 @@
-"""The two charts that need a chart library: the tile map of the towns and the trend of one town.
+"""The charts that need a chart library: the tile map of the towns, the trend of one town, the waterfall of a pair.
 
 A month without a judged value breaks the line; what kind of silence it was stands in the tooltip of a grey bar.
 """
@@ -6,7 +6,7 @@ A month without a judged value breaks the line; what kind of silence it was stan
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 
@@ -15,6 +15,7 @@ from streamlit_app.i18n import Texts
 
 TILE_HEIGHT = 56
 TREND_HEIGHT = 240
+WATERFALL_ROW = 26
 # Vega evaluates these in the browser, so one chart fits both a phone and a desk.
 NARROW = "width < 460"
 TOWN_PICK = "town_pick"
@@ -104,6 +105,46 @@ def trend(t: Texts, months: Sequence[dict[str, Any]], target: float | None, *, i
         rule = alt.Chart(alt.InlineData(values=[{"target": target}])).mark_rule(color=theme.MUTED, strokeDash=[4, 4])
         layers.append(rule.encode(y=alt.Y("target:Q", scale=scale)))
     return _finish(alt.layer(*layers), TREND_HEIGHT)
+
+
+def waterfall(t: Texts, bars: Sequence[dict[str, Any]]) -> Chart:
+    """How a match weight is built up; `bars` hold label, before, after, figure, is_for, is_total, in order."""
+    data = alt.InlineData(values=list(bars))
+    ends = [float(bar[end]) for bar in bars for end in ("before", "after")]
+    room = max(max(ends) - min(ends), 1.0) * 0.14
+    scale = alt.Scale(domain=[min(0.0, *ends) - room, max(0.0, *ends) + room], nice=False)
+    y = alt.Y("label:N", title=None, sort=None, axis=alt.Axis(labelLimit=190, ticks=False, domain=False))
+    base = alt.Chart(data).encode(
+        y=y,
+        tooltip=[
+            alt.Tooltip("label:N", title=t("review.step_head")),
+            alt.Tooltip("figure:N", title=t("review.weight")),
+        ],
+    )
+    colour = alt.condition(alt.datum.is_for, alt.value(theme.GOOD), alt.value(theme.POOR))
+    bar = base.mark_bar(height=14, cornerRadius=2).encode(
+        x=alt.X("before:Q", title=None, scale=scale, axis=alt.Axis(tickCount=5)),
+        x2="after:Q",
+        color=colour,
+        opacity=alt.condition(alt.datum.is_total, alt.value(1.0), alt.value(0.75)),
+    )
+    # On the outer side of its bar, where no other bar stands in the row.
+    sides: tuple[tuple[str, Literal["left", "right"], int], ...] = (
+        ("datum.is_for", "left", 5),
+        ("!datum.is_for", "right", -5),
+    )
+    figures = [
+        base.transform_filter(condition)
+        .mark_text(align=align, dx=offset, fontSize=11, color=theme.INK)
+        .encode(x=alt.X("after:Q", scale=scale), text="figure:N")
+        for condition, align, offset in sides
+    ]
+    zero = (
+        alt.Chart(alt.InlineData(values=[{"zero": 0}]))
+        .mark_rule(color=theme.MUTED)
+        .encode(x=alt.X("zero:Q", scale=scale))
+    )
+    return _finish(alt.layer(zero, bar, *figures), len(bars) * WATERFALL_ROW + 30)
 
 
 def _finish(chart: Chart, height: int) -> Chart:

@@ -47,7 +47,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def _environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Tests see no settings of the shell they run in."""
     monkeypatch.setenv("CITYHUB_TOKEN_KEY", TEST_TOKEN_KEY)
-    monkeypatch.delenv("CITYHUB_DATABASE_URL", raising=False)
+    for name in ("CITYHUB_DATABASE_URL", "CITYHUB_REVIEW"):
+        monkeypatch.delenv(name, raising=False)
     get_settings.cache_clear()
     yield
     get_settings.cache_clear()

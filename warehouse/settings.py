@@ -35,6 +35,10 @@ class Settings(BaseSettings):
     token_key: SecretStr | None = Field(None, description="Key of the citizen-number tokens (HMAC-SM3).")
     contracts_dir: Path = Field(CONTRACTS_DIR, description="Directory of the source systems' contracts.")
     language: Literal["zh", "en"] = Field("zh", description="Language of pages and exported texts.")
+    review: bool = Field(
+        False,
+        description="Whether the pages offer identity review; they have no login, so only where clerks alone look.",
+    )
     dbt_threads: int = Field(4, ge=1, le=32, description="Parallel dbt models.")
     statement_timeout_seconds: int = Field(3600, ge=1, description="Longest single statement of the pipeline.")
 
@@ -72,6 +76,7 @@ class Settings(BaseSettings):
             "token_key": None if self.token_key is None else "********",
             "contracts_dir": str(self.contracts_dir),
             "language": self.language,
+            "review": self.review,
             "dbt_threads": self.dbt_threads,
             "statement_timeout_seconds": self.statement_timeout_seconds,
         }

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -78,6 +77,7 @@ def show(
     """Show both records side by side, masked, and how the match weight comes about. Every look is logged."""
     from connectors.quarantine import person
     from sharing import review
+    from streamlit_app import review_words as words
     from streamlit_app.i18n import Texts
 
     item, pair, opinions = review.show(hub.hub_database(), item_id, clerk=by or person(), via="command")
@@ -89,9 +89,10 @@ def show(
         )
         return
     t = Texts(hub.hub_settings().language)
-    out.print(Text(_title(t, item), style="bold"))
+    heads = [t("review.item", id=item.item_id), *words.title_parts(t, item), words.decision(t, item)]
+    out.print(Text(t("format.dot").join(part for part in heads if part), style="bold"))
     for proposal in item.proposals:
-        out.print(Text(repair_text(t, proposal), style="yellow"))
+        out.print(Text(words.repair(t, proposal), style="yellow"))
     out.print(_pair_table(t, item, pair))
     if item.steps:
         out.print(_waterfall(t, item))
@@ -171,83 +172,38 @@ def list_repairs(
     out.print(table("Proposed repairs", columns, cells, numeric=["id", "digit", "item"]))
 
 
-def repair_text(t: Texts, proposal: dict[str, Any]) -> str:
-    """A proposed repair in words: which digits of whose number, and on what ground; never the digits."""
-    first = int(proposal["position"])
-    places = [first, first + 1] if proposal["kind"] == "transposition" else [first]
-    evidence = [t.code("record_attribute", name) for name in proposal["evidence"].get("agrees", [])]
-    return t(
-        "review.repair",
-        record=t(f"review.{proposal['side']}"),
-        kind=t.code("repair_kind", proposal["kind"]),
-        positions=_positions(t, places),
-        evidence=t("format.list").join(evidence),
-    )
-
-
 def _record(item: Item, side: str) -> str:
     return " ".join(
         (f"{getattr(item, f'{side}_system')}.{getattr(item, f'{side}_table')}", getattr(item, f"{side}_key"))
     )
 
 
-def _title(t: Texts, item: Item) -> str:
-    parts = [
-        t("review.item", id=item.item_id),
-        t.code("subject_kind", item.subject_kind),
-        t.code("review_reason", item.reason),
-        *([t.code("review_conflict", item.conflict)] if item.conflict else []),
-        *([t("review.probability", share=f"{item.probability:.2%}")] if item.probability is not None else []),
-        t.code("review_state", item.state),
-    ]
-    if item.decision:
-        clerks = t("format.list").join(item.decided_by or [])
-        parts.append(t("review.decided", decision=t.code("verdict", item.decision), clerks=clerks))
-    return t("format.dot").join(parts)
-
-
-def _positions(t: Texts, positions: Iterable[int]) -> str:
-    return t("review.positions", positions=t("format.list").join(map(str, positions)))
-
-
 def _pair_table(t: Texts, item: Item, pair: list[Compared]) -> Table:
-    heads = [f"{t(f'review.{side}')} {_record(item, side)}" for side in ("left", "right")]
-    cells = []
-    for row in pair:
-        compared = t.code("review_comparison", row.comparison)
-        if row.positions:
-            compared += f" {_positions(t, row.positions)}"
-        values = [_value(t, row.attribute, value) for value in (row.left_value, row.right_value)]
-        cells.append([t.code("record_attribute", row.attribute), *values, compared])
+    from streamlit_app import review_words as words
+
+    heads = [f"{t(f'review.{side}')} {words.record(t, item, side)}" for side in ("left", "right")]
+    cells = [
+        [
+            t.code("record_attribute", row.attribute),
+            *(words.value(t, row.attribute, value) for value in (row.left_value, row.right_value)),
+            words.comparison(t, row),
+        ]
+        for row in pair
+    ]
     return table(t("review.pair"), [t("review.attribute"), *heads, t("review.comparison")], cells)
 
 
-def _value(t: Texts, attribute: str, value: str | None) -> str | None:
-    """Codes by their label; everything else as the database gives it, masked."""
-    kinds = {
-        "sex_code": "sex",
-        "role": "role",
-        "citizen_no_grade": "identifier_grade",
-        "enterprise_grade": "identifier_grade",
-    }
-    return value if value is None or attribute not in kinds else t.code(kinds[attribute], value)
-
-
 def _waterfall(t: Texts, item: Item) -> Table:
-    from sharing.review import PRIOR
+    from streamlit_app import review_words as words
 
     steps = item.steps
     reach = max(abs(value) for step in steps for value in (step.before, step.after)) or 1.0
-    result = table(
-        t("review.waterfall"), [t("review.step_head"), t("review.weight"), ""], [], numeric=[t("review.weight")]
-    )
+    columns = [t("review.step_head"), t("review.weight"), ""]
+    result = table(t("review.waterfall"), columns, [], numeric=[t("review.weight")])
     for step in steps:
-        label = t.code("record_attribute", step.comparison)
-        if step.comparison != PRIOR:
-            label = t("review.step", attribute=label, level=t.code("match_level", step.level))
-        result.add_row(label, f"{step.weight:+.1f}", _bar(step.before, step.after, reach))
+        result.add_row(words.step(t, step), words.weight(step.weight), _bar(step.before, step.after, reach))
     total = steps[-1].after
-    result.add_row(t("review.total"), f"{total:+.1f}", _bar(0.0, total, reach), style="bold")
+    result.add_row(t("review.total"), words.weight(total), _bar(0.0, total, reach), style="bold")
     return result
 
 

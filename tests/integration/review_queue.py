@@ -24,8 +24,8 @@ TRANSPOSED = "11010519491321002X"
 OTHER_VALID = "440524188001010014"
 WATERFALL = [
     {"comparison": "prior", "level": "prior", "weight": -20.1},
-    {"comparison": "name", "level": "exact", "weight": 9.2},
-    {"comparison": "birth_on", "level": "one_digit", "weight": 3.0},
+    {"comparison": "name", "level": "same", "weight": 9.2},
+    {"comparison": "birth", "level": "near", "weight": 3.0},
 ]
 
 

@@ -64,16 +64,16 @@ def test_a_pair_is_shown_side_by_side_with_its_waterfall(review: Review, databas
     decide(review, item, "Li Fang")
     shown = review("show", str(item), "--by", "Chen Qiang").output
     for text in (
-        "记录甲 s.t a",
-        "记录乙 s.t b",
+        "记录甲 s · s.t a",
+        "记录乙 s · s.t b",
         "110105********002X",
         "第 12、13 位",
         "起点",
-        "-20.1",
-        "姓名或名称相同",
+        "−20.1",
+        "姓名（名称）：相同",
         "+9.2",
         "合计",
-        "-7.9",
+        "−7.9",
     ):
         assert text in shown
     assert "本人表态后可见" in shown
@@ -117,6 +117,6 @@ def test_proposed_repairs_are_listed_without_a_number(review: Review, database: 
     (proposal,) = json.loads(CliRunner().invoke(app, ["identity", "repairs", "list", "--json"]).output)
     assert (proposal["position"], proposal["record_key"], proposal["other_key"]) == (12, "b", "a")
     shown = review("show", str(proposal["item_id"])).output
-    assert "更正建议：记录乙的公民身份号码相邻两位颠倒（第 12、13 位）；依据：公民身份号码、姓名或名称" in shown
+    assert "更正建议：记录乙的公民身份号码相邻两位颠倒（第 12、13 位）；依据：公民身份号码、姓名（名称）" in shown
     for value in (VALID, TRANSPOSED, citizen_token(VALID)):
         assert value not in listed + shown + str(proposal)

@@ -1,0 +1,100 @@
+"""What a review item says in words, for the page and the command line: codes in, texts of the catalogue out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sharing.review import PRIOR, Compared, Item, Step
+from streamlit_app.i18n import Texts
+
+# Attributes whose values are codes, and the kind of label each has.
+CODED = {
+    "sex_code": "sex",
+    "role": "role",
+    "citizen_no_grade": "identifier_grade",
+    "enterprise_grade": "identifier_grade",
+}
+# Characters of 1949-12-31 that belong to each part.
+DATE_PARTS = {"year": {1, 2, 3, 4}, "month": {6, 7}, "day": {9, 10}}
+# More differing characters than this are not one slip, and a list of them says nothing.
+MOST_POSITIONS = 4
+
+
+def title_parts(t: Texts, item: Item) -> list[str]:
+    """What sort of item it is and where it stands."""
+    parts = [t.code("subject_kind", item.subject_kind), t.code("review_reason", item.reason)]
+    if item.conflict:
+        parts.append(t.code("review_conflict", item.conflict))
+    if item.probability is not None:
+        parts.append(t("review.probability", share=f"{item.probability:.2%}"))
+    return [*parts, t.code("review_state", item.state)]
+
+
+def decision(t: Texts, item: Item) -> str | None:
+    """The decision in force and whose it is."""
+    if item.decision is None:
+        return None
+    clerks = t("format.list").join(item.decided_by or [])
+    return t("review.decided", decision=t.code("verdict", item.decision), clerks=clerks)
+
+
+def record(t: Texts, item: Item, side: str) -> str:
+    """Where one of the two records stands."""
+    system, table = getattr(item, f"{side}_system"), getattr(item, f"{side}_table")
+    source = t("subject.table_of", system=t.code("system", system), table=t.code("source_table", f"{system}.{table}"))
+    return f"{source} {getattr(item, f'{side}_key')}"
+
+
+def value(t: Texts, attribute: str, shown: str | None) -> str | None:
+    """A masked value as people read it: codes by their label, moments by their day."""
+    if shown is None:
+        return None
+    if attribute == "updated_at":
+        return shown[:10]
+    return t.code(CODED[attribute], shown) if attribute in CODED else shown
+
+
+def positions(t: Texts, places: Iterable[int]) -> str:
+    """Which characters are meant."""
+    return t("review.positions", positions=t("format.list").join(map(str, places)))
+
+
+def comparison(t: Texts, row: Compared) -> str:
+    """How two values compare, and where they differ: of a date the parts, of anything else the characters."""
+    words = t.code("review_comparison", row.comparison)
+    if not row.positions:
+        return words
+    if row.attribute == "birth_on":
+        parts = [t(f"review.date_{part}") for part, ends in DATE_PARTS.items() if ends & set(row.positions)]
+        return f"{words} {t('format.list').join(parts)}"
+    if len(row.positions) > MOST_POSITIONS:
+        return f"{words} {t('review.many_positions', n=len(row.positions))}"
+    return f"{words} {positions(t, row.positions)}"
+
+
+def step(t: Texts, found: Step) -> str:
+    """One bar of the waterfall."""
+    attribute = t.code("record_attribute", found.comparison)
+    if found.comparison == PRIOR:
+        return attribute
+    return t("review.step", attribute=attribute, level=t.code("match_level", found.level))
+
+
+def weight(bits: float) -> str:
+    """A match weight with its sign."""
+    return f"{bits:+.1f}".replace("-", "−")
+
+
+def repair(t: Texts, proposal: dict[str, Any]) -> str:
+    """A proposed repair: which digits of whose number, and on what ground; never the digits."""
+    first = int(proposal["position"])
+    places = [first, first + 1] if proposal["kind"] == "transposition" else [first]
+    evidence = [t.code("record_attribute", name) for name in proposal["evidence"].get("agrees", [])]
+    return t(
+        "review.repair",
+        record=t(f"review.{proposal['side']}"),
+        kind=t.code("repair_kind", proposal["kind"]),
+        positions=positions(t, places),
+        evidence=t("format.list").join(evidence),
+    )
