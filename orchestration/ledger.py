@@ -1,8 +1,8 @@
 """The ledger of runs, and the fingerprint that tells whether a run has anything to build.
 
 The fingerprint covers everything the built tables depend on: the content version and state of every source table,
-whether it keeps its freshness promise, the business date, and the code that builds. Two runs with one fingerprint
-would build the same tables (law 5), so the second one builds nothing (law 6).
+whether it keeps its freshness promise, the newest decision of identity review, the business date, and the code that
+builds. Two runs with one fingerprint would build the same tables (law 5), so the second one builds nothing (law 6).
 """
 
 from __future__ import annotations
@@ -135,7 +135,9 @@ def fingerprint(database: Database, business_date: date) -> str:
             """,
             [business_date],
         ).fetchall()
-    parts = [business_date.isoformat(), code_version(), states]
+        # What two people decide about a pair moves records as surely as a source does.
+        decided = connection.execute("select max(decision_id) from identity.decisions").fetchone()
+    parts = [business_date.isoformat(), code_version(), states, decided]
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import date
 
 import pytest
 from click.testing import Result
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 from identity.repair import propose_repairs
 from orchestration import hub
 from orchestration.cli.main import app
+from orchestration.ledger import fingerprint
 from tests.integration.review_queue import TRANSPOSED, VALID, add_item, add_pair, add_record, make_records
 from warehouse.database import Database
 from warehouse.errors import ConfigurationError, PermanentError
@@ -51,6 +53,15 @@ def test_two_clerks_decide(review: Review, database: Database) -> None:
     assert review("list").output == "Nothing is in review.\n"
     listed = json.loads(review("list", "--state", "decided", "--json").output)
     assert [(one["item_id"], one["decision"]) for one in listed["items"]] == [(item, "must_link")]
+
+
+def test_a_decision_gives_the_next_run_something_to_build(review: Review, database: Database) -> None:
+    item, day = add_pair(database), date(2026, 6, 30)
+    before = fingerprint(database, day)
+    decide(review, item, "Li Fang")
+    assert fingerprint(database, day) == before
+    decide(review, item, "Chen Qiang")
+    assert fingerprint(database, day) != before
 
 
 def test_differing_opinions_are_said_to_differ(review: Review, database: Database) -> None:
