@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import version
 
 import dagster as dg
@@ -9,7 +10,6 @@ from dagster_dbt import DbtCliResource
 from packaging.version import Version
 
 from orchestration.dbt_assets import build_dbt_assets
-from orchestration.dbt_manifest import DBT
 from orchestration.raw_assets import build_raw_assets
 from orchestration.run_config import HubConfig
 from orchestration.schedules import build_jobs, build_schedules
@@ -38,7 +38,14 @@ def build_definitions() -> dg.Definitions:
         schedules=build_schedules(jobs),
         sensors=build_sensors(jobs),
         resources={
-            "dbt": OwnDbt(project_dir=str(DBT_PROJECT_DIR), profiles_dir=str(DBT_PROJECT_DIR), dbt_executable=DBT),
+            "dbt": OwnDbt(
+                project_dir=str(DBT_PROJECT_DIR),
+                profiles_dir=str(DBT_PROJECT_DIR),
+                # The flags come first: python -P -m orchestration.terse_dbt build …
+                # -P, because dbt starts in its project, which is no place to import from.
+                dbt_executable=sys.executable,
+                global_config_flags=["-P", "-m", "orchestration.terse_dbt"],
+            ),
             "hub": HubConfig(),
         },
     )

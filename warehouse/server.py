@@ -26,6 +26,10 @@ SERVER_PARAMETERS = {
     "jit": "off",
     "random_page_cost": "1.1",
     "timezone": "UTC",
+    # Errors of statements quote values. They are told to whoever made the statement, and shortened there; the server's
+    # own log tells of starts, stops and crashes.
+    "log_min_messages": "log",
+    "log_error_verbosity": "terse",
 }
 
 
