@@ -49,7 +49,7 @@ class Proposed:
 
     Attributes:
         examined: records with a mistyped number whose candidates were worked out anew.
-        proposed: proposals added.
+        proposed: proposals added, opened again, or with a better supporter.
         superseded: open proposals that no longer hold.
         opened: review items opened.
     """
@@ -91,7 +91,7 @@ def propose_repairs(database: Database, *, run_id: str) -> Proposed:
         connection.execute("select set_config('cityhub.overlap', %s, true)", [_OVERLAP])
         connection.execute(_STATEMENTS["touched"])
         examined = _work_out(connection)
-        connection.execute(_STATEMENTS["supported"])
+        connection.execute(_STATEMENTS["hit"])
         proposed = _propose(connection)
         superseded = connection.execute(_STATEMENTS["supersede"]).rowcount
         connection.execute(_STATEMENTS["placed"])
@@ -149,8 +149,12 @@ def _work_out(connection: Connection) -> int:
 
 def _propose(connection: Connection) -> int:
     """Write what a record of a compatible name supports: of several supporters the one that agrees in most."""
+    connection.execute(_STATEMENTS["held"])
+    if connection.execute("select 1 from hit limit 1").fetchone() is None:
+        return 0
+    connection.execute(_STATEMENTS["supported"])
     with connection.cursor(row_factory=dict_row) as reading:
-        found = reading.execute("select * from supported").fetchall()
+        found = reading.execute(_STATEMENTS["read"]).fetchall()
     names = [pl.Series([row[side] for row in found], dtype=pl.String) for side in ("name", "other_name")]
     best: dict[tuple[str, ...], tuple[tuple[int | str, ...], Row]] = {}
     for row, is_compatible in zip(found, names_compatible(*names), strict=True):
@@ -161,7 +165,6 @@ def _propose(connection: Connection) -> int:
         key = tuple(row[name] for name in _KEY)
         if key not in best or rank < best[key][0]:
             best[key] = (rank, row)
-    connection.execute(_STATEMENTS["held"])
     columns = (*_KEY, "kind", "position", *_OTHER, "other_changed_at", "evidence")
     with connection.cursor() as cursor, cursor.copy(f"copy held ({', '.join(columns)}) from stdin") as copy:
         for _, row in best.values():

@@ -44,55 +44,60 @@ known as (
 
 delete from identity.repair_records as k using touched as t
 where t.written is null and k.system = t.system and k.table_name = t.table_name and k.record_key = t.record_key;
+-- :: hit
+-- Candidates to look at: those of touched records, and those that a record changed since the last look may support.
+-- Each step is a table with statistics of its own: planned as one query, the last joins became nested loops over all.
+create temp table recent on commit drop as
+select citizen_no_key, birth_on, changed_at
+from identity.int_person_records
+where
+    (citizen_no_key is not null or birth_on is not null)
+    and changed_at >= coalesce(
+        (select through_changed_at from identity.repair_progress) - current_setting('cityhub.overlap')::interval,
+        '-infinity'
+    );
+analyze recent;
+
+create temp table hit on commit drop as
+select c.* from identity.repair_candidates as c
+inner join touched as t on t.system = c.system and t.table_name = c.table_name and t.record_key = c.record_key
+union
+select c.* from identity.repair_candidates as c
+inner join recent as r on r.citizen_no_key = c.proposed_key
+union
+select c.* from identity.repair_candidates as c
+inner join recent as r on r.birth_on = c.birth_on and r.citizen_no_key is null
+where c.is_single;
+analyze hit;
 -- :: supported
-create temp table since on commit drop as
-select coalesce(
-    (select through_changed_at from identity.repair_progress) - current_setting('cityhub.overlap')::interval, '-infinity'
-) as changed_at;
-
 -- What supports a candidate: a record that certifies the number; or, since many candidates give the same birth date,
--- an uncertified record of that date where only one candidate gives it. Names are compared in Python.
-create temp view support as
-select
-    c.system, c.table_name, c.record_key, c.proposed_key, c.birth_on, c.sex_code, c.kind, c.position, true as certifies,
-    o.system as other_system, o.table_name as other_table, o.record_key as other_key, o.changed_at as other_changed_at
-from identity.repair_candidates as c
-inner join identity.int_person_records as o on o.citizen_no_key = c.proposed_key
-union all
-select
-    c.system, c.table_name, c.record_key, c.proposed_key, c.birth_on, c.sex_code, c.kind, c.position, false,
-    o.system, o.table_name, o.record_key, o.changed_at
-from identity.repair_candidates as c
-inner join identity.int_person_records as o on o.birth_on = c.birth_on and o.citizen_no_key is null
-where c.is_single and (o.system, o.table_name, o.record_key) <> (c.system, c.table_name, c.record_key);
-
+-- an uncertified record of that date where only one candidate gives it. Of a candidate every supporter is taken, so
+-- that the best does not depend on who came last. Names are compared in Python.
 create temp table supported on commit drop as
-with hit as (
-    select s.system, s.table_name, s.record_key, s.proposed_key from support as s
-    where s.other_changed_at >= (select changed_at from since)
-    union
-    select c.system, c.table_name, c.record_key, c.proposed_key
-    from touched as t
-    inner join identity.repair_candidates as c
-        on c.system = t.system and c.table_name = t.table_name and c.record_key = t.record_key
-)
-
--- Of a candidate that is hit every supporter, so that the best does not depend on who came last.
+select h.*, o.citizen_no_key is not null as certifies, o.system as other_system, o.table_name as other_table,
+    o.record_key as other_key, o.changed_at as other_changed_at, o.name as other_name,
+    h.birth_on = o.birth_on as birth_on_agrees, h.sex_code = o.sex_code as sex_code_agrees,
+    o.phone as other_phone, o.home_address as other_home_address, o.town_code as other_town_code
+from hit as h
+inner join identity.int_person_records as o on o.citizen_no_key = h.proposed_key
+where coalesce(h.birth_on = o.birth_on, true) and coalesce(h.sex_code = o.sex_code, true)
+union all
+select h.*, false, o.system, o.table_name, o.record_key, o.changed_at, o.name, true, h.sex_code = o.sex_code,
+    o.phone, o.home_address, o.town_code
+from hit as h
+inner join identity.int_person_records as o on o.birth_on = h.birth_on
+where
+    h.is_single and o.citizen_no_key is null and coalesce(h.sex_code = o.sex_code, true)
+    and (o.system, o.table_name, o.record_key) <> (h.system, h.table_name, h.record_key);
+analyze supported;
+-- :: read
 select
-    s.*, mine.name, o.name as other_name, s.birth_on = o.birth_on as birth_on_agrees,
-    s.sex_code = o.sex_code as sex_code_agrees, mine.phone = o.phone as phone_agrees,
-    mine.home_address = o.home_address as home_address_agrees, mine.town_code = o.town_code as town_code_agrees
-from support as s
-inner join hit as h
-    on
-        h.system = s.system and h.table_name = s.table_name and h.record_key = s.record_key
-        and h.proposed_key = s.proposed_key
+    s.*, mine.name, mine.phone = s.other_phone as phone_agrees,
+    mine.home_address = s.other_home_address as home_address_agrees, mine.town_code = s.other_town_code as town_code_agrees
+from supported as s
 inner join identity.int_person_records as mine
     on mine.system = s.system and mine.table_name = s.table_name and mine.record_key = s.record_key
-inner join identity.int_person_records as o
-    on o.system = s.other_system and o.table_name = s.other_table and o.record_key = s.other_key
-where coalesce(s.birth_on = o.birth_on, true) and coalesce(s.sex_code = o.sex_code, true);
-drop view support;
+where mine.name is not null and s.other_name is not null;
 -- :: held
 create temp table held (
     like identity.repair_proposals,
@@ -238,6 +243,7 @@ where
     and (p.item_id is distinct from i.item_id or d.verdict is not null);
 -- :: progress
 insert into identity.repair_progress (through_changed_at)
-select max(changed_at) from identity.int_person_records
-on conflict (only_row) do update set through_changed_at = excluded.through_changed_at
-where repair_progress.through_changed_at is distinct from excluded.through_changed_at;
+select max(changed_at) from recent
+on conflict (only_row) do update
+set through_changed_at = greatest(repair_progress.through_changed_at, excluded.through_changed_at)
+where excluded.through_changed_at > coalesce(repair_progress.through_changed_at, '-infinity');

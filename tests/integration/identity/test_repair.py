@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -214,7 +215,7 @@ def test_an_item_of_the_linkage_is_used_and_not_doubled(hub: Database) -> None:
     assert (item.reason, len(item.proposals)) == ("between", 1)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(slips(), st.booleans(), st.booleans())
 def test_every_planted_slip_with_support_is_proposed(
     hub: Database, slip: tuple[str, str, str, int], tells_birth: bool, tells_sex: bool
@@ -228,7 +229,7 @@ def test_every_planted_slip_with_support_is_proposed(
     assert [("b", kind, position, "a", "open")] == [one for one in told(hub) if one[-1] == "open"]
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(slips(), slips())
 def test_a_number_that_no_single_slip_explains_is_never_proposed(
     hub: Database, slip: tuple[str, str, str, int], other: tuple[str, str, str, int]
@@ -240,3 +241,46 @@ def test_a_number_that_no_single_slip_explains_is_never_proposed(
     look(hub)
     one_slip_away = certified_number in candidates(pl.Series([written])).get_column("number")
     assert any(one[-1] == "open" for one in told(hub)) == one_slip_away
+
+
+# Two people, each with a certified record, slips of both numbers, a namesake, and a record without a number.
+POOL: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("a", {"number": VALID, "birth_on": BORN}),
+    ("a2", {"number": VALID, "phone": "1"}),
+    ("b", {"number": OTHER_VALID, "name": "李芳"}),
+    ("x", {"written": TRANSPOSED, "phone": "1"}),
+    ("y", {"written": VALID[:12] + "13" + VALID[14:]}),
+    ("z", {"written": OTHER_VALID[:17] + "5", "name": "李方"}),
+    ("n", {"birth_on": BORN}),
+)
+
+
+def deliver(hub: Database, keys: Sequence[str]) -> None:
+    for key, values in POOL:
+        if key in keys:
+            given = dict(values)
+            if "number" in given:
+                certified(hub, key, given.pop("number"), **given)
+            elif "written" in given:
+                mistyped(hub, key, given.pop("written"), **given)
+            else:
+                add_record(hub, key, name="王小明", **given)
+
+
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sets(st.sampled_from([key for key, _ in POOL])))
+def test_who_comes_first_changes_nothing(hub: Database, first: set[str]) -> None:
+    ledgers = ("repair_proposals", "repair_candidates", "repair_records", "repair_progress")
+
+    def proposed(*days: list[str]) -> list[tuple[Any, ...]]:
+        with hub.psycopg("owner") as connection:
+            connection.execute(f"truncate {', '.join(f'identity.{name}' for name in ledgers)}")
+        change(hub, "truncate identity.int_person_records")
+        for keys in days:
+            deliver(hub, keys)
+            look(hub)
+        return sorted((one.record_key, one.position, one.other_key, str(one.evidence)) for one in list_proposals(hub))
+
+    at_once = proposed([key for key, _ in POOL])
+    assert {one[0] for one in at_once} == {"x", "y", "z"}
+    assert proposed(sorted(first), [key for key, _ in POOL if key not in first]) == at_once

@@ -38,3 +38,21 @@ def test_the_citys_own_systems_stay_away_when_one_of_them_is_named(
 
 def test_the_citys_systems_are_those_of_the_contracts() -> None:
     assert set(demo.SYSTEMS) == set(load_contracts())
+
+
+@pytest.mark.parametrize(
+    ("has_city", "said", "expected"), [(True, "", True), (True, "false", False), (False, "", False)]
+)
+def test_review_is_open_in_a_city_of_synthetic_people_unless_said_otherwise(
+    has_city: bool, said: str, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CITYHUB_HOME", str(tmp_path))
+    # Set and taken away again, so that what the city brings into the environment leaves with this test.
+    monkeypatch.setenv("CITYHUB_REVIEW", said)
+    if not said:
+        monkeypatch.delenv("CITYHUB_REVIEW")
+    if has_city:
+        (tmp_path / "demo").mkdir()
+        (tmp_path / "demo" / "city.json").write_text("{}")
+    get_settings.cache_clear()
+    assert hub.hub_settings().review is expected
