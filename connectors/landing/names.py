@@ -13,6 +13,9 @@ PLAN = "landing_plan"
 VANISHED = "landing_vanished"
 
 
+_INSTANT = "to_char({} at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00:00'"
+
+
 def stage_name(table: TableContract) -> str:
     """The table a batch is copied into. One per table: the lock lets one loader at a time use it."""
     return f"{table.raw_schema}._stage_{table.name}"
@@ -36,8 +39,14 @@ def same_key(table: TableContract, left: str, right: str) -> str:
 
 
 def key_text(table: TableContract, alias: str) -> str:
-    """The key as the quarantine writes it: values joined by `|`."""
-    return "concat_ws('|', " + ", ".join(f"{alias}.{quote(name)}::text" for name in table.key) + ")"
+    """The key as the quarantine writes it: values joined by `|`, each as Polars writes it too, so that keys of refused
+    rows, which never reach the database as values, can be compared with those of raw."""
+    parts = []
+    for name in table.key:
+        value = f"{alias}.{quote(name)}"
+        is_instant = table.column(name).pg_type == "timestamptz"
+        parts.append(_INSTANT.format(value) if is_instant else f"{value}::text")
+    return f"concat_ws('|', {', '.join(parts)})"
 
 
 def row_hash(table: TableContract, alias: str) -> str:
