@@ -97,6 +97,14 @@ def require_columns(table: TableContract, present: Sequence[str], where: str) ->
     """
     missing = [name for name in table.column_names if name not in present]
     extra = [name for name in present if name not in table.column_names]
+    if len(missing) == len(table.column_names):
+        # A file without a header line: what stands for the names are values, and not to be told.
+        raise HeldBatch(
+            f"The source delivers none of the contract's columns, but {len(extra)} others.",
+            where=f"{table.system}.{table.name} ({where})",
+            expected=f"{_columns(missing)} as the contract {table.version} declares",
+            do="ask the owner whether the header line is missing or every column was renamed",
+        )
     if missing:
         unknown = f"; columns the contract does not know: {', '.join(extra)}" if extra else ""
         raise HeldBatch(

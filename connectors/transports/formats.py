@@ -49,7 +49,7 @@ class Source:
 def wrong_encoding(source: Source, found: str | None, line: int | None = None) -> HeldBatch:
     """The error of a file in another encoding than its contract's."""
     encoding = source.table.encoding or "utf-8"
-    after = "" if line is None else f" (after line {line})"
+    after = f" (after line {line})" if line else ""
     return source.held(
         f"The file is not in the encoding {encoding}{after}: it looks like {found or 'no encoding known here'}.",
         expected=f"{encoding}, as the contract declares",
