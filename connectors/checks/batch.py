@@ -32,12 +32,14 @@ class Checked:
         rejected: `row_key` (key values joined by `|`), `payload` (the row as received, JSON text), `reasons` (JSON
             text: list of {rule, column, severity}, every reason the row has), `position` (JSON text or null).
             NUL characters, which jsonb refuses, are written as U+2400 in both texts.
+        kept: the good rows' numbers in the frame, from 0.
         warnings: rows per rule of severity warn, good and rejected ones together, by the rule's name.
         rejections: rows per rule that refused them; a row counts under each of its reasons.
     """
 
     good: pl.DataFrame
     rejected: pl.DataFrame
+    kept: pl.Series
     warnings: dict[str, int] = field(default_factory=dict)
     rejections: dict[str, int] = field(default_factory=dict)
 
@@ -95,6 +97,7 @@ def check_batch(
     return Checked(
         good=_with_keys(table, good, tokens).select(*(name for name, _ in typed_columns(table)), POSITION),
         rejected=_rejected(table, received, texts, findings, position, is_bad),
+        kept=(~is_bad).arg_true().cast(pl.Int64),
         warnings={f.name: int(f.rows.sum()) for f in findings if f.severity == "warn"},
         rejections={f.name: int(f.rows.sum()) for f in findings if f.severity == "reject"},
     )

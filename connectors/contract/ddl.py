@@ -13,8 +13,8 @@ BOOKKEEPING: tuple[tuple[str, str], ...] = (
     ("_changed_at", "timestamptz not null"),
     ("_deleted_at", "timestamptz"),
 )
-# Bookkeeping of a staged row. `_position` is where the row stood in what was delivered, as in quarantine.rejected_rows.
-STAGE_BOOKKEEPING: tuple[tuple[str, str], ...] = (("_row_hash", "uuid"), ("_position", "jsonb"))
+# Bookkeeping of a staged row. `_arrival` is its number among the rows delivered, refused ones counted, from 1.
+STAGE_BOOKKEEPING: tuple[tuple[str, str], ...] = (("_row_hash", "uuid"), ("_arrival", "integer"))
 
 _BOOKKEEPING_COMMENTS = {
     "_batch_id": "最近写入批次 · Batch that last wrote the row",
@@ -67,13 +67,25 @@ def raw_table_ddl(table: TableContract) -> list[str]:
     return statements
 
 
-def stage_table_ddl(table: TableContract, stage_name: str) -> list[str]:
+def stage_table_ddl(table: TableContract, stage_name: str, *, is_lasting: bool = False) -> list[str]:
     """Statements that create the stage `schema.table` a batch is copied into: the same typed columns, no constraint, so
-    that repeated keys can be found there, and unlogged, because a crash starts the batch again."""
-    name = quote_qualified(stage_name)
+    that repeated keys can be found there, and unlogged, because a crash starts the batch again. A lasting one is
+    logged: it may become raw itself."""
     lines = [f"{quote(column)} {pg_type}" for column, pg_type in (*typed_columns(table), *STAGE_BOOKKEEPING)]
     body = ",\n    ".join(lines)
-    return [f"drop table if exists {name}", f"create unlogged table {name} (\n    {body}\n)"]
+    name = quote_qualified(stage_name)
+    return [
+        f"drop table if exists {name}",
+        f"create {'' if is_lasting else 'unlogged '}table {name} (\n    {body}\n)",
+    ]
+
+
+def roll_table_ddl(table: TableContract, roll_name: str) -> list[str]:
+    """Statements that create the list of a batch's good rows: what decides which of them counts, and the hash."""
+    kinds = dict(typed_columns(table))
+    names = dict.fromkeys((*table.key, *filter(None, (table.cursor, table.as_of_column))))
+    lines = [*(f"{quote(name)} {kinds[name]}" for name in names), *(f"{n} {k}" for n, k in STAGE_BOOKKEEPING)]
+    return [f"create unlogged table {quote_qualified(roll_name)} ({', '.join(lines)})"]
 
 
 def _helper_comments(column: ColumnContract) -> list[tuple[str, str]]:

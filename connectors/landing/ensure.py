@@ -26,7 +26,7 @@ from connectors.contract.drift import (
     compare,
     foreign,
 )
-from connectors.landing.names import row_hash
+from connectors.landing.lines import row_hash
 from warehouse.database import Database
 from warehouse.errors import ContractError
 

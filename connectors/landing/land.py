@@ -21,12 +21,13 @@ from connectors.contract import AdmissionGate, GateRequest, GateResult, SystemCo
 from connectors.landing import ledger
 from connectors.landing.ahead import read_ahead
 from connectors.landing.ensure import ensure_tables, set_aside
-from connectors.landing.merge import Plan, make_plan, merge, plan_anew
+from connectors.landing.merge import Plan, merge
 from connectors.landing.model import Allowance, LandingResult
 from connectors.landing.position import latest, next_position
 from connectors.landing.quarantine import close_repaired, has_new_rejects, store_rejected
-from connectors.landing.repeats import Repeats, put_back, settle_repeats
+from connectors.landing.repeats import Repeats, put_back
 from connectors.landing.session import landing_session
+from connectors.landing.settle import kind_of_stage, settle
 from connectors.landing.stage import Stage
 from connectors.landing.watch import OrderWatch
 from connectors.transports import Pull, open_transport
@@ -77,7 +78,8 @@ def land_table(
         batch_id = ledger.open_batch(connection, table, run_id, cursor)
         result = LandingResult(table.system, table.name, batch_id, "admitted", cursor=state.cursor, as_of=state.as_of)
         landing = _Landing(db, settings, contract, table, run_id, gate, connection, result, business_date, allowance)
-        finished, transient = _attempt(landing, cursor)
+        with closing(landing):
+            finished, transient = _attempt(landing, cursor)
     if transient is not None and raise_transient:
         raise transient
     return finished
@@ -126,19 +128,16 @@ class _Landing:
         is_replaced = bool(ensure_tables(self.connection, [self.table]))
         self.connection.commit()
         self.stage = Stage(self.connection, self.table, partial(citizen_tokens, settings=self.settings))
-        with closing(self.stage) as stage:
-            pull = self._pull(stage, None if is_replaced else cursor, may_break=not is_replaced)
-            if stage.read == 0 and not pull.is_complete:
-                return self._admit_nothing(pull)
-            stage.require_types()
-            if not stage.exists:
-                stage.create()
-            repeats = settle_repeats(self.connection, self.table, stage.name)
-            stage.refuse(repeats.rejected)
-        if is_replaced:
-            plan = plan_anew(self.connection, self.table, stage.name)
-        else:
-            plan = make_plan(self.connection, self.table, stage.name, is_complete=pull.is_complete)
+        stage = self.stage
+        pull = self._pull(stage, None if is_replaced else cursor, is_replaced=is_replaced)
+        if stage.read == 0 and not pull.is_complete:
+            return self._admit_nothing(pull)
+        stage.require_types()
+        if not stage.exists:
+            stage.create()
+        repeats, plan = settle(
+            self.connection, self.table, stage, is_complete=pull.is_complete, is_replaced=is_replaced
+        )
         self._guard_shrink(plan, stage.rejected)
         answer = self._ask_gate(plan)
         if answer is not None and not answer.passed:
@@ -148,10 +147,15 @@ class _Landing:
             return self.hold(f"admission gate: {', '.join(answer.failed)}", gate_failed=True)
         return self._admit(pull, plan, repeats, answer)
 
-    def _pull(self, stage: Stage, cursor: str | None, *, may_break: bool) -> Pull:
+    def close(self) -> None:
+        """Forget the rows as received."""
+        if self.stage is not None:
+            self.stage.close()
+
+    def _pull(self, stage: Stage, cursor: str | None, *, is_replaced: bool) -> Pull:
         """Everything from the source to the stage.
 
-        `may_break`: a pull by ascending cursor that breaks off is as good as one that ended there earlier, so what came
+        A pull by ascending cursor that breaks off is as good as one that ended there earlier, so what came
         is merged and the next pull goes on behind it. Without order, rows below the cursor might still be missing.
         """
         taken = ledger.taken_drops(self.connection, self.table)
@@ -160,6 +164,10 @@ class _Landing:
         transport = open_transport(self.settings, self.contract, taken)
         with closing(transport):
             pull = transport.pull(self.table, cursor)
+            stage.kind = kind_of_stage(
+                self.connection, self.table, is_complete=pull.is_complete, is_replaced=is_replaced
+            )
+            self.connection.commit()
             # Closed here, not by the garbage collector: a pull let go half-way has to be called off at the source.
             order = OrderWatch(self.table)
             with closing(read_ahead(pull.batches)) as frames:
@@ -169,7 +177,7 @@ class _Landing:
                         if pull.is_ordered:
                             order.see(frame)
                 except TransientError as error:
-                    if not (may_break and pull.is_ordered and order.holds and stage.read):
+                    if is_replaced or not (pull.is_ordered and order.holds and stage.read):
                         raise
                     self.broken, pull.is_complete, pull.as_of = error, False, None
             self.new_columns = None if pull.new_columns is None else tuple(pull.new_columns)
@@ -189,7 +197,10 @@ class _Landing:
             new_columns=self.new_columns,
         )
         if self.stage is not None and self.stage.exists:
-            put_back(self.connection, self.table, self.stage.name)
+            if self.stage.kind == "sifted":
+                self.stage.fill_up()
+            else:
+                put_back(self.connection, self.table, self.stage.name)
             store_rejected(self.connection, self.table, result.batch_id)
             if read:
                 ledger.keep_stage(self.connection, self.table, self.stage.name, result.batch_id)
@@ -256,7 +267,7 @@ class _Landing:
         assert self.stage is not None
         rejected = self.stage.rejected
         before = (self.result.cursor, self.result.as_of)
-        cursor, as_of = next_position(self.connection, self.table, self.stage.name, pull, *before)
+        cursor, as_of = next_position(self.connection, self.table, self.stage.roll, pull, *before)
         warned = answer.warned if answer else ()
         notes = self._notes(pull)
         if plan.deferred:
@@ -294,7 +305,7 @@ class _Landing:
             broken=str(self.broken) if self.broken else None,
         )
         store_rejected(self.connection, self.table, result.batch_id)
-        close_repaired(self.connection, self.table, self.stage.name, result.batch_id)
+        close_repaired(self.connection, self.table, self.stage.roll, result.batch_id)
         merge(self.connection, self.table, self.stage.name, result.batch_id, plan)
         ledger.take_drops(self.connection, self.table, result.batch_id, pull.drops)
         ledger.record(self.connection, self.table, result, moved=plan.moves)

@@ -13,6 +13,7 @@ import psycopg
 
 from connectors.contract import TableContract
 from connectors.contract.ddl import quote, quote_qualified, typed_columns
+from connectors.landing.fresh import become_raw
 from connectors.landing.names import (
     PLAN,
     REJECTS,
@@ -20,7 +21,6 @@ from connectors.landing.names import (
     column_list,
     key_list,
     key_text,
-    row_hash,
     same_key,
 )
 
@@ -39,6 +39,7 @@ class Plan:
         deferred: deletions not made because rejected rows without a readable key may be those very rows.
         before: rows of raw that are not marked deleted.
         present: keys to be written that raw has, marked deleted or not.
+        takes_place: raw is empty, and the stage becomes raw.
         replaces: raw is set aside for a new table, so all its rows count as deleted and all staged ones as inserted.
     """
 
@@ -50,6 +51,7 @@ class Plan:
     before: int
     present: int
     replaces: bool = False
+    takes_place: bool = False
 
     @property
     def lost(self) -> int:
@@ -72,24 +74,32 @@ class Plan:
         return self.inserted + self.updated + self.deleted > 0
 
 
-def make_plan(connection: Connection, table: TableContract, stage: str, *, is_complete: bool) -> Plan:
-    """Compare the stage with raw. Only rows to be written are noted, by their place in the stage."""
+def make_plan(
+    connection: Connection, table: TableContract, stage: str, *, is_complete: bool, roll: str | None = None
+) -> Plan:
+    """Compare the stage with raw. Only rows to be written are noted, by their place in the stage.
+
+    `roll`: the list of all good rows where only differing ones are staged; what vanished is noted then already.
+    """
     raw, staged = quote_qualified(table.qualified_name), quote_qualified(stage)
     first_key = quote(table.key[0])
     connection.execute(
         f"""
 create temp table {PLAN} as
 select
-    s.tid, s.hash, r.{first_key} is not null as is_present,
+    s.ctid as tid, s._row_hash as hash, r.{first_key} is not null as is_present,
     r.{first_key} is null or r._deleted_at is not null as is_new
-from (select s.ctid as tid, {row_hash(table, "s")} as hash, {key_list(table, "s")} from {staged} as s) as s
+from {staged} as s
 left join {raw} as r on {same_key(table, "s", "r")}
-where r.{first_key} is null or r._deleted_at is not null or r._row_hash <> s.hash""".encode()
+where r.{first_key} is null or r._deleted_at is not null or r._row_hash <> s._row_hash""".encode()
     )
-    deferred = _find_vanished(connection, table, raw, staged) if is_complete else 0
+    if is_complete and roll is None:
+        _note_vanished(connection, table, raw, staged)
+    deferred = _spare_refused(connection, table) if is_complete else 0
     gone = f"(select count(*) from {VANISHED})" if is_complete else "0::bigint"
     row = connection.execute(
-        f"select (select count(*) from {staged}), count(*) filter (where is_new), count(*) filter (where not is_new),"
+        f"select (select count(*) from {quote_qualified(roll or stage)}),"
+        f" count(*) filter (where is_new), count(*) filter (where not is_new),"
         f" {gone}, (select count(*) from {raw} where _deleted_at is null),"
         f" count(*) filter (where is_present) from {PLAN}".encode()
     ).fetchone()
@@ -102,7 +112,7 @@ def plan_anew(connection: Connection, table: TableContract, stage: str) -> Plan:
     """Everything staged goes into a new table; the one that is there is set aside with all its rows."""
     raw, staged = quote_qualified(table.qualified_name), quote_qualified(stage)
     connection.execute(
-        f"create temp table {PLAN} as select s.ctid as tid, {row_hash(table, 's')} as hash from {staged} as s".encode()
+        f"create temp table {PLAN} as select s.ctid as tid, s._row_hash as hash from {staged} as s".encode()
     )
     connection.execute(f"create temp table {VANISHED} as select {key_list(table)} from {staged} limit 0".encode())
     row = connection.execute(
@@ -113,8 +123,26 @@ def plan_anew(connection: Connection, table: TableContract, stage: str) -> Plan:
     return Plan(staged_rows, staged_rows, 0, before, 0, before, 0, replaces=True)
 
 
-def _find_vanished(connection: Connection, table: TableContract, raw: str, staged: str) -> int:
-    """Note the keys a complete pull did not bring; return how many deletions must wait.
+def plan_first(connection: Connection, stage: str) -> Plan:
+    """Everything staged is new, and the stage takes raw's place."""
+    row = connection.execute(f"select count(*) from {quote_qualified(stage)}".encode()).fetchone()
+    assert row is not None
+    rows = int(row[0])
+    return Plan(rows, rows, 0, 0, 0, 0, 0, takes_place=True)
+
+
+def _note_vanished(connection: Connection, table: TableContract, raw: str, staged: str) -> None:
+    connection.execute(
+        f"""
+create temp table {VANISHED} as
+select {key_list(table, "r")}
+from {raw} as r
+where r._deleted_at is null and not exists (select 1 from {staged} as s where {same_key(table, "s", "r")})""".encode()
+    )
+
+
+def _spare_refused(connection: Connection, table: TableContract) -> int:
+    """Strike from the keys that a complete pull did not bring those that are not gone; how many deletions must wait.
 
     A row that came but was refused is not gone; nor is the row that its department repaired by workbook while the
     source goes on delivering it wrong. Where refused rows carry no readable key, nobody can say which row
@@ -122,17 +150,16 @@ def _find_vanished(connection: Connection, table: TableContract, raw: str, stage
     """
     connection.execute(
         f"""
-create temp table {VANISHED} as
-select {key_list(table, "r")}
-from {raw} as r
-where r._deleted_at is null
-    and not exists (select 1 from {staged} as s where {same_key(table, "s", "r")})
-    and not exists (select 1 from {REJECTS} as x where x.match_key = {key_text(table, "r")})
-    and not exists (
-        select 1 from {REJECTS} as x
-        inner join quarantine.rejected_rows as q on q.row_digest = x.row_digest
-        where q.system = %s and q.table_name = %s and q.status = 'repaired' and q.repaired_key = {key_text(table, "r")}
-    )""".encode(),
+delete from {VANISHED} as v
+using (
+    select match_key from {REJECTS}
+    union
+    select q.repaired_key
+    from {REJECTS} as x
+    inner join quarantine.rejected_rows as q on q.row_digest = x.row_digest
+    where q.system = %s and q.table_name = %s and q.status = 'repaired'
+) as x
+where x.match_key = {key_text(table, "v")}""".encode(),
         [table.system, table.name],
     )
     unreadable = connection.execute(
@@ -150,6 +177,9 @@ where r._deleted_at is null
 def merge(connection: Connection, table: TableContract, stage: str, batch_id: int, plan: Plan) -> None:
     """Write the plan into raw, in the caller's transaction. Rows that did not change are not touched."""
     raw, staged = quote_qualified(table.qualified_name), quote_qualified(stage)
+    if plan.takes_place:
+        become_raw(connection, table, stage, batch_id)
+        return
     if plan.inserted or plan.updated:
         # Looking for conflicts costs 15 % of a first load, which has none.
         on_conflict = _on_conflict(table) if plan.present else ""

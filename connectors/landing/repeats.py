@@ -13,6 +13,7 @@ without one (a later drop knows better than an earlier one), nothing in other sn
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,8 +21,8 @@ import psycopg
 
 from connectors.contract import TableContract
 from connectors.contract.ddl import quote, quote_qualified, typed_columns
-from connectors.landing.names import REPEATS, SET_ASIDE, key_list, key_text, row_hash, same_key
-from connectors.landing.spool import position_text
+from connectors.landing.fresh import drop_key
+from connectors.landing.names import REPEATS, SET_ASIDE, key_list, key_text, same_key
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 # Rule a row is refused for, and its key as raw writes it.
@@ -30,15 +31,17 @@ Refused = tuple[str, str]
 
 @dataclass(frozen=True)
 class Repeats:
-    """Rows taken out of the stage, by what they count as; `rejected` by their position."""
+    """Rows taken out of the stage, by what they count as; `rejected` by their number of arrival."""
 
     unchanged: int = 0
     updated: int = 0
-    rejected: dict[str, Refused] = field(default_factory=dict)
+    rejected: dict[int, Refused] = field(default_factory=dict)
 
 
-def settle_repeats(connection: Connection, table: TableContract, stage: str) -> Repeats:
-    """Leave at most one row per key in the stage."""
+def settle_repeats(
+    connection: Connection, table: TableContract, stage: str, columns: Sequence[str] | None = None
+) -> Repeats:
+    """Leave at most one row per key in the stage. `columns`: what it holds beside its bookkeeping, if not all."""
     name = quote_qualified(stage)
     found = connection.execute(
         f"select exists (select 1 from {name} group by {key_list(table)} having count(*) > 1)".encode()
@@ -46,6 +49,7 @@ def settle_repeats(connection: Connection, table: TableContract, stage: str) -> 
     if found is None or not found[0]:
         return Repeats()
     connection.execute(_fates(table, name).encode())
+    columns = columns or [name for name, _ in typed_columns(table)]
     is_append = table.load_mode == "append"
     refused = {"contradiction": "unique_key"} if is_append else {"contradiction": "unique_key", "copy": "duplicate_row"}
     rejected = _refused(connection, table, name, refused)
@@ -53,7 +57,7 @@ def settle_repeats(connection: Connection, table: TableContract, stage: str) -> 
     connection.execute(f"create temp table {SET_ASIDE} (like {name})".encode())
     connection.execute(
         f"with gone as (delete from {name} as s using {REPEATS} as r where s.ctid = r.tid and r.fate <> 'kept'"
-        f" returning s.*, r.fate) insert into {SET_ASIDE} select {_stage_columns(table, 'gone')} from gone"
+        f" returning s.*, r.fate) insert into {SET_ASIDE} select {_listed(columns, 'gone')} from gone"
         " where fate <> all (%s)".encode(),
         [list(refused)],
     )
@@ -68,10 +72,11 @@ def settle_repeats(connection: Connection, table: TableContract, stage: str) -> 
 
 
 def put_back(connection: Connection, table: TableContract, stage: str) -> None:
-    """Return what was set aside to the stage of a batch that is held."""
+    """Return what was set aside to the stage of a batch that is held, which then holds its repeated keys again."""
+    drop_key(connection, table, stage)
     there = connection.execute("select to_regclass(%s)", [f"pg_temp.{SET_ASIDE}"]).fetchone()
     if there is not None and there[0] is not None:
-        columns = _stage_columns(table)
+        columns = _listed([name for name, _ in typed_columns(table)])
         connection.execute(
             f"insert into {quote_qualified(stage)} ({columns}) select {columns} from {SET_ASIDE}".encode()
         )
@@ -89,7 +94,7 @@ with repeated as (
     select {keys} from {stage} group by {keys} having count(*) > 1
 ),
 versions as (
-    select s.ctid as tid, {row_hash(table, "s")} as hash, {order} as place, {key_list(table, "s")}
+    select s.ctid as tid, s._row_hash as hash, {order} as place, {key_list(table, "s")}
     from {stage} as s
     inner join repeated as k on {same_key(table, "s", "k")}
 ),
@@ -116,17 +121,16 @@ from copies as c
 left join judged as j on j.tid = c.tid"""
 
 
-def _refused(connection: Connection, table: TableContract, stage: str, rules: dict[str, str]) -> dict[str, Refused]:
-    """The refused rows by position: rule and key."""
+def _refused(connection: Connection, table: TableContract, stage: str, rules: dict[str, str]) -> dict[int, Refused]:
+    """The refused rows by their number of arrival: rule and key."""
     rows = connection.execute(
-        f"select s._position, r.fate, {key_text(table, 's')} from {REPEATS} as r"
+        f"select s._arrival, r.fate, {key_text(table, 's')} from {REPEATS} as r"
         f" inner join {stage} as s on s.ctid = r.tid where r.fate = any(%s)".encode(),
         [list(rules)],
     )
-    return {position_text(position): (rules[fate], key) for position, fate, key in rows}
+    return {int(arrival): (rules[fate], key) for arrival, fate, key in rows}
 
 
-def _stage_columns(table: TableContract, alias: str = "") -> str:
+def _listed(columns: Sequence[str], alias: str = "") -> str:
     prefix = f"{alias}." if alias else ""
-    names = (*(name for name, _ in typed_columns(table)), "_row_hash", "_position")
-    return ", ".join(f"{prefix}{quote(name)}" for name in names)
+    return ", ".join(f"{prefix}{quote(name)}" for name in (*columns, "_row_hash", "_arrival"))

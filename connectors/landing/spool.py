@@ -1,59 +1,54 @@
-"""Rows as received, kept on disk while their batch is under way, so that one refused late is quarantined unaltered.
+"""Rows as received, kept on disk while their batch is under way: for those refused late, which are quarantined
+unaltered, and for those staged late, once it is known that they differ from raw.
 
-Only repeated keys need it: what else is wrong with a row shows when it arrives. The file has no name and goes with
-the process, whatever ends it; writing costs 2 % of checking and copying the same rows.
+The file has no name and goes with the process, whatever ends it.
 """
 
 from __future__ import annotations
 
 import io
-import json
 import tempfile
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import polars as pl
 
-from connectors.transports import POSITION
+# Texts as they lie in memory: gathering them into one buffer costs more than writing them.
+_AS_IT_IS = pl.CompatLevel.newest()
 
 
 class Spool:
-    """Frames as received, in order of arrival."""
+    """Frames as received. A row is known by its number of arrival, from 1."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as its batch
-        self._ends: list[int] = []
+        self._frames: list[tuple[int, int, int]] = []
+        self._rows = 0
 
     def add(self, frame: pl.DataFrame) -> None:
         """Keep a frame."""
         self._file.seek(0, io.SEEK_END)
-        self._file.write(_packed(frame))
-        self._ends.append(self._file.tell())
+        start = self._file.tell()
+        frame.write_ipc(self._file, compat_level=_AS_IT_IS)
+        self._file.flush()
+        self._frames.append((start, self._file.tell(), frame.height))
+        self._rows += frame.height
 
-    def find(self, positions: Mapping[str, Any]) -> Iterator[pl.DataFrame]:
-        """The rows at these positions (as `position_text` writes them), a frame at a time."""
-        wanted = pl.Series(list(positions), dtype=pl.String)
-        start = 0
-        for end in self._ends:
-            self._file.seek(start)
-            frame = pl.read_ipc(io.BytesIO(self._file.read(end - start)))
-            found = frame.filter(pl.col(POSITION).is_in(wanted.implode()))
-            if found.height:
-                yield found
-            start = end
+    def find(self, arrivals: pl.Series) -> Iterator[tuple[pl.DataFrame, pl.Series]]:
+        """The rows of these numbers (rising), with them, a frame at a time."""
+        first = 1
+        for start, end, rows in self._frames:
+            wanted = _between(arrivals, first, first + rows)
+            if wanted.len():
+                self._file.seek(start)
+                frame = pl.read_ipc(io.BytesIO(self._file.read(end - start)))
+                yield frame[(wanted.cast(pl.Int64) - first).to_numpy()], wanted
+            first += rows
 
     def close(self) -> None:
         """Let the file go."""
         self._file.close()
 
 
-def position_text(position: Mapping[str, Any]) -> str:
-    """A position read from jsonb, in the text form the transports give it: shorter names first."""
-    ordered = dict(sorted(position.items(), key=lambda item: (len(item[0]), item[0])))
-    return json.dumps(ordered, ensure_ascii=False)
-
-
-def _packed(frame: pl.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    frame.write_ipc(buffer)
-    return buffer.getvalue()
+def _between(arrivals: pl.Series, first: int, end: int) -> pl.Series:
+    low, high = arrivals.search_sorted(first), arrivals.search_sorted(end)
+    return arrivals.slice(int(low), int(high) - int(low))

@@ -1,6 +1,10 @@
-"""Where a batch waits: good rows typed in an unlogged table, refused rows in the session, both by COPY.
+"""Where a batch waits: good rows typed in a table of their own, refused rows in the session, both by COPY.
 
-Every chunk is committed, so that a batch that is held half-way keeps what had arrived.
+Every chunk is committed, so that a batch that is held half-way keeps what had arrived. There are three kinds of stage:
+
+* `whole`: every good row, unlogged;
+* `lasting`: the same, logged, because raw is empty and the stage may take its place (`fresh`);
+* `sifted`: first only a list of the good rows, key and hash; then those that differ from raw (`sift`).
 """
 
 from __future__ import annotations
@@ -8,18 +12,29 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Literal
 
 import polars as pl
 import psycopg
 
-from connectors.checks import check_batch
+from connectors.checks import Checked, check_batch
 from connectors.checks.batch import Tokens
 from connectors.checks.values import read_values
 from connectors.contract import TableContract
-from connectors.contract.ddl import quote_qualified, stage_table_ddl
-from connectors.landing.names import PLAN, REJECTS, REPEATS, SET_ASIDE, VANISHED, column_list, stage_name
+from connectors.contract.ddl import quote, quote_qualified, roll_table_ddl, stage_table_ddl
+from connectors.landing.lines import LineWriter, copy_options
+from connectors.landing.names import (
+    DIFFERENCES,
+    PLAN,
+    REJECTS,
+    REPEATS,
+    SET_ASIDE,
+    VANISHED,
+    roll_name,
+    stage_name,
+)
 from connectors.landing.repeats import Refused
 from connectors.landing.spool import Spool
 from connectors.landing.watch import TypeWatch
@@ -35,20 +50,28 @@ create temp table {REJECTS} (
 
 
 _REJECTED_COLUMNS = ["row_key", "match_key", "payload", "reasons", "position"]
+# What is handed to the driver at once; it keeps a copy of its own.
+_SEND_BYTES = 1 << 18
+
+Kind = Literal["whole", "lasting", "sifted"]
 
 
 class Stage:
     """The rows of one batch on their way to raw.
 
     Attributes:
-        name: `schema.table` of the good rows.
-        exists: whether that table has been created: a pull that brings no row needs none.
+        name: `schema.table` of the good rows, in a sifted stage of those that differ from raw.
+        roll: the table with a row for each good one: key, cursor, as-of column, hash, number of arrival. The stage
+            itself where all are staged.
+        kind: settled before the first row.
+        exists: whether these tables have been created: a pull that brings no row needs none.
         read, rejected: rows that arrived, and those refused.
         warnings, rejections: rows per rule, by the rule's name.
     """
 
     def __init__(self, connection: Connection, table: TableContract, tokens: Tokens) -> None:
         self.name = stage_name(table)
+        self.kind: Kind = "whole"
         self.exists = False
         self.read = 0
         self.rejected = 0
@@ -59,12 +82,21 @@ class Stage:
         self._tokens = tokens
         self._spool = Spool()
         self._watch = TypeWatch(table)
+        self._writer = LineWriter(table)
+        self._refused: set[int] = set()
+
+    @property
+    def roll(self) -> str:
+        return roll_name(self._table) if self.kind == "sifted" else self.name
 
     def create(self) -> None:
         """Make the stage, dropping what a loader that died may have left."""
-        for statement in stage_table_ddl(self._table, self.name):
+        self._connection.execute(f"drop table if exists {quote_qualified(roll_name(self._table))}".encode())
+        statements = stage_table_ddl(self._table, self.name, is_lasting=self.kind == "lasting")
+        if self.kind == "sifted":
+            statements += roll_table_ddl(self._table, self.roll)
+        for statement in (*statements, _REJECTS_DDL):
             self._connection.execute(statement.encode())
-        self._connection.execute(_REJECTS_DDL.encode())
         self._connection.commit()
         self.exists = True
 
@@ -73,18 +105,15 @@ class Stage:
         if not self.exists:
             self.create()
         checked = check_batch(self._table, frame, tokens=self._tokens)
-        self._copy_good(checked.good)
+        names = roll_columns(self._table) if self.kind == "sifted" else self._writer.names
+        self._copy_good(self.roll, checked.good, checked.kept + (self.read + 1), names)
         if checked.rejected.height:
             keyed = checked.rejected.with_columns(match_key(self._table, checked.rejected))
             self._copy_rejected(keyed.select(_REJECTED_COLUMNS))
         self._connection.commit()
         self._spool.add(frame)
         self._watch.see(frame, checked.rejections)
-        self.read += frame.height
-        self.rejected += checked.rejected.height
-        for rules, counted in ((self.warnings, checked.warnings), (self.rejections, checked.rejections)):
-            for rule, rows in counted.items():
-                rules[rule] = rules.get(rule, 0) + rows
+        self._count(checked, frame.height)
 
     def require_types(self) -> None:
         """See that no column of the batch changed its type.
@@ -94,21 +123,39 @@ class Stage:
         """
         self._watch.require_types()
 
-    def refuse(self, rows: Mapping[str, Refused]) -> None:
+    def fill(self, arrivals: pl.Series) -> None:
+        """Stage the rows of a sifted batch that have these numbers. They were checked before, and are good."""
+        for frame, numbers in self._spool.find(arrivals):
+            good = check_batch(self._table, frame, tokens=self._tokens).good
+            self._copy_good(self.name, good, numbers, self._writer.names)
+
+    def fill_up(self) -> None:
+        """Stage every good row of a sifted batch, for one that is to be kept whole."""
+        self._connection.execute(f"truncate {quote_qualified(self.name)}".encode())
+        self._connection.commit()
+        everything = pl.Series(range(1, self.read + 1), dtype=pl.Int64)
+        for frame, numbers in self._spool.find(everything):
+            checked = check_batch(self._table, frame, tokens=self._tokens)
+            arrivals = numbers.gather(checked.kept)
+            is_kept = ~arrivals.is_in(list(self._refused))
+            # Rows that do not fit the column's type are why the batch is held.
+            with suppress(HeldBatch):
+                self._copy_good(self.name, checked.good.filter(is_kept), arrivals.filter(is_kept), self._writer.names)
+            self._connection.commit()
+
+    def refuse(self, rows: Mapping[int, Refused]) -> None:
         """Quarantine, as received, rows that only the whole batch shows to be wrong. They are out of the stage."""
-        found = 0
-        for frame in self._spool.find(rows) if rows else ():
-            rules, keys = zip(*(rows[position] for position in frame.get_column(POSITION)), strict=True)
+        self._refused |= set(rows)
+        for frame, arrivals in self._spool.find(pl.Series(sorted(rows), dtype=pl.Int64)):
+            rules, keys = zip(*(rows[arrival] for arrival in arrivals), strict=True)
             reasons = [json.dumps([{"rule": rule, "column": None, "severity": "reject"}]) for rule in rules]
             payload = frame.select(pl.struct(self._table.column_names).struct.json_encode()).to_series()
             self._copy_rejected(
                 pl.DataFrame([keys, keys, payload, reasons, frame.get_column(POSITION)], schema=_REJECTED_COLUMNS)
             )
-            found += frame.height
             for rule in rules:
                 self.rejections[rule] = self.rejections.get(rule, 0) + 1
-        assert found == len(rows), "every refused row was received"
-        self.rejected += found
+        self.rejected += len(rows)
 
     def close(self) -> None:
         """Forget the rows as received."""
@@ -116,21 +163,34 @@ class Stage:
 
     def drop(self) -> None:
         """Remove the stage and the session's notes, in the caller's transaction."""
-        temporary = ", ".join(f"pg_temp.{name}" for name in (REJECTS, SET_ASIDE, REPEATS, PLAN, VANISHED))
-        self._connection.execute(f"drop table if exists {quote_qualified(self.name)}, {temporary}".encode())
+        names = (REJECTS, SET_ASIDE, REPEATS, PLAN, VANISHED, DIFFERENCES)
+        tables = [quote_qualified(self.name), quote_qualified(roll_name(self._table))]
+        tables += [f"pg_temp.{name}" for name in names]
+        self._connection.execute(f"drop table if exists {', '.join(tables)}".encode())
 
-    def _copy_good(self, good: pl.DataFrame) -> None:
+    def _count(self, checked: Checked, rows: int) -> None:
+        self.read += rows
+        self.rejected += checked.rejected.height
+        for rules, counted in ((self.warnings, checked.warnings), (self.rejections, checked.rejections)):
+            for rule, count in counted.items():
+                rules[rule] = rules.get(rule, 0) + count
+
+    def _copy_good(self, target: str, good: pl.DataFrame, arrivals: pl.Series, names: Sequence[str]) -> None:
         if good.is_empty():
             return
-        target = f"{quote_qualified(self.name)} ({column_list(self._table)}, _position)"
+        block = self._writer.write(good, names, arrivals)
+        columns = ", ".join(quote(name) for name in (*names, "_row_hash", "_arrival"))
         try:
-            _copy(self._connection, target, good)
+            _copy(self._connection, f"{quote_qualified(target)} ({columns})", copy_options(), block)
         except psycopg.DataError as error:
             self._connection.rollback()
             raise _unfit(self._table, error) from None
 
     def _copy_rejected(self, rejected: pl.DataFrame) -> None:
-        _copy(self._connection, f"{REJECTS} ({', '.join(_REJECTED_COLUMNS)})", rejected)
+        buffer = io.BytesIO()
+        # An empty text is quoted, a missing value is not: that is how both sides tell them apart.
+        rejected.write_csv(buffer, include_header=False)
+        _copy(self._connection, f"{REJECTS} ({', '.join(_REJECTED_COLUMNS)})", "(format csv)", buffer.getvalue())
         # The row as received identifies it: sent again unchanged, it is the same entry of the quarantine.
         self._connection.execute(
             f"update {REJECTS} set row_digest = md5(payload::text) where row_digest is null".encode()
@@ -151,15 +211,17 @@ def match_key(table: TableContract, rejected: pl.DataFrame) -> pl.Series:
     return pl.DataFrame(parts).select(match_key=pl.concat_str(pl.all(), separator="|", ignore_nulls=False)).to_series()
 
 
-def _copy(connection: Connection, target: str, frame: pl.DataFrame) -> None:
-    """COPY a frame as CSV: Polars writes 2.5 M rows of 12 columns a second, five times what Postgres takes in.
+def roll_columns(table: TableContract) -> tuple[str, ...]:
+    """The contract's columns that a list of good rows carries: what decides which row counts, and how far it goes."""
+    names = (*table.key, *filter(None, (table.cursor, table.as_of_column)))
+    return tuple(dict.fromkeys(names))
 
-    An empty text is quoted, a missing value is not: that is how both sides tell them apart.
-    """
-    buffer = io.BytesIO()
-    frame.write_csv(buffer, include_header=False, datetime_format="%Y-%m-%d %H:%M:%S%.6f+00")
-    with connection.cursor().copy(f"copy {target} from stdin (format csv)".encode()) as copy:
-        copy.write(buffer.getbuffer())
+
+def _copy(connection: Connection, target: str, options: str, block: bytes) -> None:
+    with connection.cursor().copy(f"copy {target} from stdin {options}".encode()) as copy:
+        view = memoryview(block)
+        for start in range(0, len(view), _SEND_BYTES):
+            copy.write(view[start : start + _SEND_BYTES])
 
 
 def _unfit(table: TableContract, error: psycopg.DataError) -> HeldBatch:

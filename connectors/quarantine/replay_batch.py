@@ -124,7 +124,7 @@ class Replay:
         plan = make_plan(connection, table, stage.name, is_complete=False)
         merge(connection, table, stage.name, batch_id, plan)
         refused = self._note_refused(connection, rows, batch_id)
-        self._note_repaired(connection, [row for row in rows if row.rejected_id not in refused], stage, batch_id)
+        self._note_repaired(connection, rows, refused, stage, batch_id)
         result.batch_id, result.rejections = batch_id, dict(stage.rejections)
         result.inserted, result.updated = plan.inserted, plan.updated + repeats.updated
         result.unchanged = plan.unchanged + repeats.unchanged
@@ -160,8 +160,11 @@ class Replay:
                 cursor.execute(_DECISION, self._decision(row, "open", batch_id, "still refused", digest))
         return set(reasons)
 
-    def _note_repaired(self, connection: Connection, rows: Sequence[Row], stage: Stage, batch_id: int) -> None:
-        keys = self._keys(connection, stage)
+    def _note_repaired(
+        self, connection: Connection, every: Sequence[Row], refused: set[int], stage: Stage, batch_id: int
+    ) -> None:
+        rows = [row for row in every if row.rejected_id not in refused]
+        keys = self._keys(connection, stage, every)
         of_repair = self._via == "workbook"
         with connection.cursor() as cursor:
             cursor.executemany(
@@ -176,7 +179,7 @@ class Replay:
                 _DECISION, [self._decision(row, "repaired", batch_id, "admitted", row.digest) for row in rows]
             )
 
-    def _keys(self, connection: Connection, stage: Stage) -> dict[int, str]:
+    def _keys(self, connection: Connection, stage: Stage, rows: Sequence[Row]) -> dict[int, str]:
         """The key under which each row landed. Of rows with one key only one is left in the stage; the others'
         keys are found where the landing set them aside."""
         key = key_text(self._table, "s")
@@ -185,11 +188,9 @@ class Replay:
             sources.append(f"pg_temp.{SET_ASIDE}")
         keys: dict[int, str] = {}
         for source in sources:
-            keys |= dict(
-                connection.execute(
-                    f"select (s._position ->> 'rejected_id')::bigint, {key} from {source} as s".encode()
-                ).fetchall()
-            )
+            found = connection.execute(f"select s._arrival, {key} from {source} as s".encode()).fetchall()
+            # Rows arrive in the order they were replayed in.
+            keys |= {rows[arrival - 1].rejected_id: text for arrival, text in found}
         return keys
 
     def _there(self, connection: Connection, name: str) -> bool:

@@ -20,8 +20,9 @@ import polars as pl
 from connectors.contract import TableContract
 from warehouse.errors import HeldBatch
 
-# Rows per frame. Checking costs about 1 ms per frame whatever its size; 50,000 rows × 15 columns are some 20 MB.
-CHUNK_ROWS = 50_000
+# Rows per frame. A loader with its gate takes 400 MB with 10,000 rows × 12 columns a frame and 590 MB with 50,000; the
+# latter save a tenth of its time.
+CHUNK_ROWS = 10_000
 POSITION = "_position"
 
 
@@ -166,5 +167,10 @@ def _without_surrogates(text: str | None) -> str | None:
 def positions(template: dict[str, object], counter: str, numbers: Iterable[int]) -> pl.Series:
     """The `_position` column: `template` as JSON with `counter` counting, e.g. `{"file": "a.csv", "line": 7}`."""
     head = json.dumps(template, ensure_ascii=False)[:-1] + (", " if template else "")
-    count = pl.Series(list(numbers), dtype=pl.Int64).cast(pl.String)
+    counted = (
+        pl.int_range(numbers.start, numbers.stop, eager=True)
+        if isinstance(numbers, range) and numbers.step == 1
+        else pl.Series(list(numbers), dtype=pl.Int64)
+    )
+    count = counted.cast(pl.String)
     return pl.select(pl.lit(f'{head}"{counter}": ') + count + pl.lit("}")).to_series().alias(POSITION)

@@ -22,10 +22,12 @@ import polars as pl
 from connectors.contract import SystemContract, TableContract
 from connectors.transports.base import CHUNK_ROWS, Pull, positions, require_columns, text_column
 from connectors.transports.clock import midnight
+from connectors.transports.csv_file import Block
 from connectors.transports.drops import MANIFEST, Drop, DropFolder
-from connectors.transports.formats import Row, Source, open_reader, wrong_encoding
+from connectors.transports.formats import Row, open_reader
 from connectors.transports.inspection import Evidence, Inspected, contradiction
 from connectors.transports.login import Login
+from connectors.transports.source import Source, wrong_encoding
 from warehouse.errors import CityhubError, ConfigurationError, HeldBatch, PermanentError, TransientError
 from warehouse.settings import mask_url
 
@@ -61,7 +63,8 @@ class FileTransport:
                     evidence.add(source.stream.read(BLOCK_BYTES))
                     _require_encoding(source, evidence)
                     source.stream.seek(0)
-                    header = next(iter(open_reader(source)))
+                    header = next(open_reader(source))
+                    assert isinstance(header, list)
                     found[table.name] = require_columns(table, [str(name) for name in header], source.name)
         return found
 
@@ -247,12 +250,27 @@ def _frames(source: Source, declared: int | None, pull: Pull) -> Iterator[pl.Dat
         pull.saw(extra)
     places = [header.index(name) for name in table.column_names]
     read = 0
-    while chunk := [row for row in islice(reader, CHUNK_ROWS) if isinstance(row, tuple)]:
-        read += len(chunk)
+    for frame in _chunks(table, source.name, reader, places):
+        read += frame.height
         pull.saw(extra)
-        yield _frame(table, source.name, chunk, places)
+        yield frame
     if declared is not None and read != declared:
         raise source.held(f"The file holds {read} rows.", expected=f"{declared} rows, as its manifest declares")
+
+
+def _chunks(
+    table: TableContract, name: str, reader: Iterator[list[str] | Row | Block], places: list[int]
+) -> Iterator[pl.DataFrame]:
+    while chunk := list(islice(reader, 1)):
+        if isinstance(chunk[0], Block):
+            block = chunk[0]
+            columns = [
+                block.frame.to_series(place).alias(c) for c, place in zip(table.column_names, places, strict=True)
+            ]
+            yield pl.DataFrame([*columns, positions({"file": name}, "line", block.lines)])
+            continue
+        chunk += islice(reader, CHUNK_ROWS - 1)
+        yield _frame(table, name, [row for row in chunk if isinstance(row, tuple)], places)
 
 
 def _frame(table: TableContract, name: str, rows: list[Row], places: list[int]) -> pl.DataFrame:

@@ -1,97 +1,25 @@
 """Readers of file formats: a binary stream in, rows as received out, each with its line. No folders, no manifests.
 
-Every reader streams: the first item is the header, then `(line, values)` in the header's order.
+Every reader streams: the first item is the header, then `(line, values)` in the header's order, or blocks of rows where
+the format is split by more than one row at once.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from python_calamine import CalamineError, CalamineWorkbook
 
-from connectors.contract import TableContract
+from connectors.transports.csv_file import Block, read_csv
 from connectors.transports.inspection import codec_of, looks_like
-from warehouse.errors import ContractError, HeldBatch
-
-# A single field of a department's table is never longer; the csv module's own limit is 131,072 characters.
-LONGEST_FIELD = 10_000_000
+from connectors.transports.source import Source, wrong_encoding
+from warehouse.errors import ContractError
 
 Row = tuple[int, list[Any]]
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file being read: its bytes, its printable name and the table it should hold."""
-
-    stream: IO[bytes]
-    name: str
-    table: TableContract
-
-    def held(self, what: str, expected: str, do: str = "") -> HeldBatch:
-        """The error of a file that must not be admitted."""
-        # An append table takes every drop: a new one does not replace the one that cannot be taken.
-        where = "in its place" if self.table.load_mode == "append" else "in a new drop"
-        return HeldBatch(
-            what,
-            where=f"{self.table.system}.{self.table.name} ({self.name})",
-            expected=expected,
-            do=do or f"ask the owner to deliver the file again, {where}; raw keeps its last state",
-        )
-
-
-def wrong_encoding(source: Source, found: str | None, line: int | None = None) -> HeldBatch:
-    """The error of a file in another encoding than its contract's."""
-    encoding = source.table.encoding or "utf-8"
-    after = f" (after line {line})" if line else ""
-    return source.held(
-        f"The file is not in the encoding {encoding}{after}: it looks like {found or 'no encoding known here'}.",
-        expected=f"{encoding}, as the contract declares",
-        do="ask the owner to export it in that encoding, or change the contract's encoding",
-    )
-
-
-def read_csv(source: Source) -> Iterator[list[str] | Row]:
-    """Comma-separated values with a header, strictly decoded. An empty field is no value."""
-    csv.field_size_limit(LONGEST_FIELD)
-    text = io.TextIOWrapper(source.stream, encoding=codec_of(source.table.encoding), errors="strict", newline="")
-    reader = csv.reader(text, strict=True)
-    try:
-        header = next(reader, None)
-        if header is None:
-            raise source.held("The file is empty.", expected="a header line with the contract's columns")
-        # GB18030 has a BOM too, and no codec that knows it.
-        yield [name.removeprefix("\ufeff") for name in header]
-        width = len(header)
-        line = reader.line_num + 1
-        for values in reader:
-            if len(values) != width:
-                if not values:
-                    line = reader.line_num + 1
-                    continue
-                raise source.held(
-                    f"Line {line} has {len(values)} fields, the header has {width}.",
-                    expected="as many fields on every line as the header names",
-                )
-            yield line, [value or None for value in values]
-            line = reader.line_num + 1
-    except UnicodeDecodeError as error:
-        raise wrong_encoding(source, looks_like(error.object), reader.line_num) from None
-    except csv.Error:
-        raise source.held(
-            f"The file breaks off or its quotes do not close (after line {reader.line_num}).",
-            expected="complete comma-separated values",
-        ) from None
-    finally:
-        # A reader that is dropped half-way may outlive its file.
-        if not text.closed:
-            text.detach()
 
 
 def read_xlsx(source: Source) -> Iterator[list[str] | Row]:
@@ -171,7 +99,7 @@ def read_parquet(source: Source) -> Iterator[list[str] | Row]:
         raise source.held("The Parquet file cannot be read.", expected="a complete Parquet file") from None
 
 
-READERS: dict[str, Callable[[Source], Iterator[list[str] | Row]]] = {
+READERS: dict[str, Callable[[Source], Iterator[Any]]] = {
     "csv": read_csv,
     "xlsx": read_xlsx,
     "jsonl": read_jsonl,
@@ -179,7 +107,7 @@ READERS: dict[str, Callable[[Source], Iterator[list[str] | Row]]] = {
 }
 
 
-def open_reader(source: Source) -> Iterator[list[str] | Row]:
+def open_reader(source: Source) -> Iterator[list[str] | Row | Block]:
     """The reader of the table's format.
 
     Raises:

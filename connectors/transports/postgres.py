@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import polars as pl
@@ -71,27 +72,28 @@ def copied(
             driver.cursor() as cursor,
             cursor.copy(f"copy ({statement}) to stdout (format csv, encoding 'UTF8')") as copy,
         ):
-            lines: list[bytes] = []
-            # Every message is one row, so no value is ever cut in two, whatever line breaks it holds.
-            for line in copy:
-                lines.append(line)
-                if len(lines) == block_rows:
-                    yield _frame(b"".join(lines), names)
-                    lines.clear()
-            if lines:
-                yield _frame(b"".join(lines), names)
+            lines = iter(copy)
+            # Every message is one row, so no value is ever cut in two, whatever line breaks it holds. Written into one
+            # buffer as they come: a list of 50,000 of them costs as much as everything else here.
+            while True:
+                block = io.BytesIO()
+                block.writelines(islice(lines, block_rows))
+                if not block.tell():
+                    return
+                yield _frame(block, names)
     except psycopg.Error as error:
         raise DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True) from None
 
 
-def _frame(block: bytes, names: Sequence[str]) -> pl.DataFrame:
+def _frame(block: io.BytesIO, names: Sequence[str]) -> pl.DataFrame:
     """A block of COPY's CSV: an empty text is quoted there and a missing value is not, and Polars knows both."""
     try:
         return _read(block, names)
     except pl.exceptions.ComputeError:
         # A database without an encoding (SQL_ASCII) may hold any bytes; they stay recognisable, and fail their checks.
-        return _read(block.decode("utf-8", "backslashreplace").encode(), names)
+        return _read(io.BytesIO(block.getvalue().decode("utf-8", "backslashreplace").encode()), names)
 
 
-def _read(block: bytes, names: Sequence[str]) -> pl.DataFrame:
-    return pl.read_csv(io.BytesIO(block), has_header=False, new_columns=list(names), infer_schema=False)
+def _read(block: io.BytesIO, names: Sequence[str]) -> pl.DataFrame:
+    block.seek(0)
+    return pl.read_csv(block, has_header=False, new_columns=list(names), infer_schema=False)

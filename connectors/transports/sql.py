@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import count, islice
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -95,10 +94,11 @@ class SqlTransport:
             types = self._discover(connection, table)
             pull.saw(require_columns(table, list(types), self._place(table)))
             query = _query(table, types, start, self._dialect)
-            numbers = count(1)
+            seen = 0
             for frame in self._frames(connection, query, table):
                 whole = postgres.with_offsets(frame, types) if self._dialect == "postgresql" else frame
-                yield whole.with_columns(positions({}, "row", islice(numbers, whole.height)))
+                yield whole.with_columns(positions({}, "row", range(seen + 1, seen + whole.height + 1)))
+                seen += whole.height
 
     def _frames(self, connection: sa.Connection, query: sa.Select[Any], table: TableContract) -> Iterator[pl.DataFrame]:
         """By COPY where there is one. It cannot be paced: what the server has sent is in the line's buffers."""

@@ -45,9 +45,9 @@ def staged(database: Database) -> Iterator[Any]:
     run(
         database,
         "insert into raw_test._stage_residents"
-        " (person_no, name, id_no, sex, birth_on, town_code, updated_at, _position)"
+        " (person_no, name, id_no, sex, birth_on, town_code, updated_at)"
         f" select 'P' || g, '{SECRET}' || g, case when g % 5 > 0 then '1101051949' || g end, '男', '1949-12-31',"
-        " '310115005', now(), '{}' from generate_series(1, 100) as g",
+        " '310115005', now() from generate_series(1, 100) as g",
     )
     return Batch(RESIDENTS, "raw_test._stage_residents", 1, 100)
 
@@ -124,15 +124,15 @@ def test_a_key_of_several_columns_is_unique_as_a_whole(database: Database, stage
     run(database, *stage_table_ddl(PRICES, "raw_test._stage_prices"))
     run(
         database,
-        "insert into raw_test._stage_prices (home_no, item, filed_on, monthly_cny, _position)"
-        " values ('H1', 'bed', '2026-01-01', 10, '{}'), ('H1', 'meal', '2026-01-01', 10, '{}')",
+        "insert into raw_test._stage_prices (home_no, item, filed_on, monthly_cny)"
+        " values ('H1', 'bed', '2026-01-01', 10), ('H1', 'meal', '2026-01-01', 10)",
     )
     gate = make_gate(database, Settings())
     assert gate(Batch(PRICES, "raw_test._stage_prices", 1, 3)).passed
     run(
         database,
-        "insert into raw_test._stage_prices (home_no, item, filed_on, monthly_cny, _position)"
-        " values ('H1', 'bed', '2026-01-01', 11, '{}')",
+        "insert into raw_test._stage_prices (home_no, item, filed_on, monthly_cny)"
+        " values ('H1', 'bed', '2026-01-01', 11)",
     )
     answer = gate(Batch(PRICES, "raw_test._stage_prices", 2, 3))
     assert answer.failed == ("home_no_item_filed_on_unique",)

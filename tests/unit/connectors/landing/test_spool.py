@@ -1,4 +1,4 @@
-"""Rows kept as received, found again by position; keys of refused rows in raw's own form."""
+"""Rows kept as received, found again by their number; keys of refused rows in raw's own form."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from connectors.contract import ColumnContract, TableContract
 from connectors.landing.ahead import read_ahead
-from connectors.landing.spool import Spool, position_text
+from connectors.landing.spool import Spool
 from connectors.landing.stage import match_key
 from connectors.transports.base import positions
 
@@ -24,17 +24,12 @@ def test_rows_are_found_in_whatever_frame_they_came() -> None:
     spool = Spool()
     for start in (1, 4, 7):
         spool.add(frame(start, 3))
-    # jsonb gives the names back in its own order: the shorter first.
-    wanted = {position_text({"line": number, "file": '街"道.csv'}): None for number in (2, 9)}
-    assert [found.get_column("name").to_list() for found in spool.find(wanted)] == [["n2"], ["n9"]]
+    found = spool.find(pl.Series([2, 3, 9], dtype=pl.Int64))
+    assert [(rows.get_column("name").to_list(), numbers.to_list()) for rows, numbers in found] == [
+        (["n2", "n3"], [2, 3]),
+        (["n9"], [9]),
+    ]
     spool.close()
-
-
-@pytest.mark.parametrize("position", [{"row": 3}, {"page": 2, "index": 0}, {"file": "a", "line": 3}])
-def test_position_text_is_what_transports_write(position: dict[str, int | str]) -> None:
-    *fixed, (counter, number) = position.items()
-    written = positions(dict(fixed), counter, [int(number)]).item()
-    assert position_text(dict(reversed(position.items()))) == written
 
 
 def test_key_of_a_refused_row_is_read_as_raw_would_write_it() -> None:
