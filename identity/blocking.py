@@ -7,25 +7,44 @@ different ones never.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from identity.model import Kind
 
-# rule → (columns that make its key, most faces a key may have).
-BLOCKS: dict[Kind, dict[str, tuple[tuple[str, ...], int]]] = {
+# Whatever else agrees, without it a person cannot be recognised: a telephone or a number may be anybody's.
+_HAS_NAME = "surname is not null"
+
+
+@dataclass(frozen=True)
+class Block:
+    """One rule: faces that agree on all of `columns`, where `also` holds; keys with more than `most` faces are out."""
+
+    columns: tuple[str, ...]
+    most: int
+    also: str = "true"
+
+
+BLOCKS: dict[Kind, dict[str, Block]] = {
     "resident": {
-        "phone": (("phone",), 60),
-        "name_and_birth": (("sound", "birth"), 120),
-        "name_and_tail": (("sound", "number_tail"), 120),
-        "name_and_start": (("sound", "substr(number, 1, 14)"), 120),
-        "number": (("number",), 60),
+        "phone": Block(("phone",), 60, _HAS_NAME),
+        "name_and_birth": Block(("sound", "birth"), 120),
+        "name_and_tail": Block(("sound", "number_tail"), 120),
+        "name_and_start": Block(("sound", "substr(number, 1, 14)"), 120),
+        "number": Block(("number",), 60, _HAS_NAME),
     },
     "enterprise": {
-        "name": (("core_sound",), 400),
-        "code": (("code",), 400),
-        "organisation_start": (("substr(code, 9, 5)",), 120),
-        "organisation_end": (("substr(code, 14, 5)",), 120),
-        "registration": (("registration",), 400),
-        "address": (("place", "coalesce(room, '')"), 120),
+        "name": Block(("core_sound",), 400),
+        "code": Block(("code",), 400),
+        "organisation_start": Block(("substr(code, 9, 5)",), 120),
+        "organisation_end": Block(("substr(code, 14, 5)",), 120),
+        "registration": Block(("registration",), 400),
+        "address": Block(("place", "coalesce(room, '')"), 120),
     },
+}
+# Saying the same is evidence only where something is said that is not everybody's: a name alone is.
+_TELLING: dict[Kind, str] = {
+    "resident": f"{_HAS_NAME} and (phone is not null or birth is not null or number_tail is not null)",
+    "enterprise": "core is not null or code is not null or registration is not null",
 }
 
 
@@ -34,12 +53,10 @@ def candidates_sql(kind: Kind) -> str:
 
     A face that stands for several records is compared with itself too: whether saying the same is enough.
     """
-    parts = [
-        _rule_sql(number, name, columns, most) for number, (name, (columns, most)) in enumerate(BLOCKS[kind].items())
-    ]
+    parts = [_rule_sql(number, name, block) for number, (name, block) in enumerate(BLOCKS[kind].items())]
     parts.append(
         "select face as join_key_l, face as join_key_r, -1 as match_key from faces"
-        " where size > 1 and identifier is null and is_fresh"
+        f" where size > 1 and identifier is null and is_fresh and ({_TELLING[kind]})"
     )
     return (
         "select join_key_l, join_key_r, min(match_key)::varchar as match_key from ("
@@ -48,13 +65,16 @@ def candidates_sql(kind: Kind) -> str:
     )
 
 
-def _rule_sql(number: int, name: str, columns: tuple[str, ...], most: int) -> str:
-    key = f"concat_ws('|', {', '.join(columns)})"
-    known = " and ".join(f"{column} is not null" for column in columns)
+def _rule_sql(number: int, name: str, block: Block) -> str:
+    key = f"concat_ws('|', {', '.join(block.columns)})"
+    known = " and ".join([*(f"{column} is not null" for column in block.columns), block.also])
     return f"""
     select * from (
         with {name} as (select face, identifier, is_fresh, {key} as k from faces where {known}),
-        fit as (select k from {name} group by k having count(*) between 2 and {most} and count(identifier) < count(*))
+        fit as (
+            select k from {name} group by k
+            having count(*) between 2 and {block.most} and count(identifier) < count(*)
+        )
         select
             least(u.face, o.face) as join_key_l, greatest(u.face, o.face) as join_key_r, {number} as match_key
         from {name} as u

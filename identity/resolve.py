@@ -1,13 +1,14 @@
-"""Give every record its subject: by certified identifier first, else by the record's own earlier link, else a new one.
+"""Give every record its subject: by certified identifier first, else with its cluster, else by its own earlier link.
 
-The rules for a record that carries certified identifier I and is linked to subject S (either may be missing):
+The rules for a record with identifier I (its own certified one, or that of the certified subject its cluster belongs
+to) that is linked to subject S (either may be missing):
 
     I known as T            → T. If S was another, uncertified subject that now has no record left, S merges into T.
     I new, S uncertified    → S adopts I: a better identifier arriving later keeps the id (law 4).
     I new, S has another    → a new subject for I; the record leaves S (its number was corrected to someone else's).
     I new, no S             → a new subject, one for all the records that carry I.
-    no I, S there           → S stays: losing a number changes nobody's id.
-    no I, no S              → a new subject of its own.
+    no I, S there           → S stays, and with it the cluster: the oldest subject of a cluster's records is theirs.
+    no I, no S              → a new subject, one for the cluster.
 
 An id is derived from the first record it was minted for, so the same input gives the same ids (law 5), and is opaque:
 it holds no part of a number or a name.
@@ -21,6 +22,7 @@ from typing import Any
 
 import psycopg
 
+from identity.thresholds import STRICT
 from warehouse.database import Database
 
 _IDENTITY_LOCK = 724_310_117
@@ -31,6 +33,15 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "resident": ("identity.int_person_records", "citizen_no_key", "R"),
     "enterprise": ("identity.int_enterprise_records", "enterprise_key", "E"),
 }
+
+
+# What linkage found: records of clusters, and the identifier of the certified subject a cluster belongs to.
+CLUSTERED = """
+create temp table clustered (
+    system text, table_name text, record_key text, cluster text, identifier text, method text,
+    probability double precision, model_version text
+) on commit drop
+"""
 
 
 @dataclass(frozen=True)
@@ -56,8 +67,13 @@ class Resolved:
         return bool(self.linked or self.adopted or self.merged)
 
 
+def lock(connection: psycopg.Connection[Any]) -> None:
+    """One resolution at a time, until the transaction ends."""
+    connection.execute("select pg_advisory_xact_lock(%s)", [_IDENTITY_LOCK])
+
+
 def resolve(database: Database, *, run_id: str) -> dict[str, Resolved]:
-    """Link every record of the current state, in one transaction under one lock.
+    """Link every record by certified identifiers and earlier links alone, in one transaction under one lock.
 
     Args:
         run_id: the run that the links and events are recorded under.
@@ -67,21 +83,41 @@ def resolve(database: Database, *, run_id: str) -> dict[str, Resolved]:
     """
     results = {}
     with database.psycopg("pipeline") as connection:
-        connection.execute("select pg_advisory_xact_lock(%s)", [_IDENTITY_LOCK])
-        for kind, (relation, key, prefix) in KINDS.items():
-            results[kind] = _resolve_kind(connection, kind, relation, key, prefix, run_id)
+        lock(connection)
+        for kind in KINDS:
+            connection.execute(CLUSTERED)
+            results[kind] = resolve_kind(connection, kind, run_id)
     return results
 
 
-def _resolve_kind(
-    connection: psycopg.Connection[Any], kind: str, relation: str, key: str, prefix: str, run_id: str
-) -> Resolved:
-    for name, value in {"kind": kind, "prefix": prefix, "run_id": run_id}.items():
+def resolve_kind(connection: psycopg.Connection[Any], kind: str, run_id: str) -> Resolved:
+    """Link the records of one kind. The temp table `clustered` (see `CLUSTERED`) says what belongs together."""
+    relation, key, prefix = KINDS[kind]
+    settings = {"kind": kind, "prefix": prefix, "run_id": run_id, "strict": str(STRICT)}
+    for name, value in settings.items():
         connection.execute("select set_config(%s, %s, true)", [f"cityhub.{name}", value])
+    connection.execute("analyze clustered")
     connection.execute(
         f"""
         create temp table incoming on commit drop as
-        select system, table_name, record_key, nullif({key}, '') as identifier from {relation}
+        select
+            r.system, r.table_name, r.record_key,
+            case
+                when nullif(r.{key}, '') is null or r.{key} like 'REG%'
+                then coalesce(c.identifier, nullif(r.{key}, ''))
+                else r.{key}
+            end as identifier,
+            coalesce(c.cluster, concat_ws('|', r.system, r.table_name, r.record_key)) as cluster,
+            c.cluster is not null as is_clustered,
+            case
+                when nullif(r.{key}, '') is null or (r.{key} like 'REG%' and c.identifier is not null)
+                then coalesce(c.method, 'own_record')
+                else 'certified'
+            end as method,
+            coalesce(c.probability, 1) as probability,
+            c.model_version
+        from {relation} as r
+        left join clustered as c using (system, table_name, record_key)
         """
     )
     connection.execute(_SQL)
@@ -94,7 +130,7 @@ def _resolve_kind(
     )
     row = connection.execute("select (select count(*) from incoming), (select count(*) from decided)").fetchone()
     assert row is not None
-    connection.execute("drop table incoming, known, decided, newcomers, events_before")
+    connection.execute("drop table clustered, incoming, known, kept, decided, newcomers, events_before")
     return Resolved(
         records=row[0],
         linked=row[1],

@@ -1,12 +1,20 @@
--- One kind of subject (setting cityhub.kind). Input: temp table incoming (system, table_name, record_key, identifier).
+-- One kind of subject (setting cityhub.kind). Input: temp table incoming (system, table_name, record_key, identifier,
+-- cluster, is_clustered, method, probability, model_version). `identifier` is the record's own certified one, else that
+-- of the certified subject its cluster belongs to; records without any of both share a subject by `cluster`.
 create temp table events_before on commit drop as select coalesce(max(event_id), 0) as before from identity.events;
 analyze incoming;
 
 -- Every record with the subject it has (S), the identifier that S holds, and the subject its own identifier has (T).
+-- An old registration number (REG…) is a weaker hold than a credit code: it gives way to one.
 create temp table known on commit drop as
 select
-    i.system, i.table_name, i.record_key, i.identifier,
-    l.subject_id, l.link_id, held.identifier as subject_identifier, owner.subject_id as identifier_subject
+    i.system, i.table_name, i.record_key, i.identifier, i.cluster, i.is_clustered,
+    i.method, i.probability, i.model_version,
+    l.subject_id, l.link_id, l.method as previous_method, l.probability as previous_probability,
+    case
+        when held.identifier like 'REG%' and i.identifier not like 'REG%' then null else held.identifier
+    end as subject_identifier,
+    owner.subject_id as identifier_subject
 from incoming as i
 left join identity.current_links as l
     on
@@ -31,13 +39,24 @@ with candidates as (
         and subject_id is not null and subject_identifier is null
 ),
 
-adopted as (
+chosen as (select identifier, subject_id from candidates where by_identifier = 1 and by_subject = 1),
+
+replaced as (
+    update identity.identifiers as i set identifier = c.identifier, since_run_id = current_setting('cityhub.run_id')
+    from chosen as c
+    where i.subject_id = c.subject_id and i.identifier like 'REG%'
+    returning i.identifier, i.subject_id
+),
+
+given as (
     insert into identity.identifiers (subject_kind, identifier, subject_id, since_run_id)
     select current_setting('cityhub.kind'), identifier, subject_id, current_setting('cityhub.run_id')
-    from candidates
-    where by_identifier = 1 and by_subject = 1
+    from chosen
+    where not exists (select 1 from identity.identifiers as i where i.subject_id = chosen.subject_id)
     returning identifier, subject_id
 ),
+
+adopted as (select * from replaced union all select * from given),
 
 told as (
     insert into identity.events (subject_kind, event, subject_id, run_id)
@@ -56,17 +75,37 @@ where
     held.subject_kind = current_setting('cityhub.kind')
     and held.subject_id = known.subject_id and known.subject_identifier is null;
 
--- Newcomers: one new subject per number that nobody holds, and one per record without number or link.
+-- Clusters without identifier keep an id that their records had: a subject goes with the record that was linked to it
+-- first, a cluster takes the oldest of those that come to it. A record that nobody clustered keeps its own, whatever
+-- that subject holds: losing a number changes nobody's id.
+create temp table kept on commit drop as
+with held as (
+    select cluster, subject_id, min(link_id) as first_link
+    from known
+    where identifier is null and subject_id is not null and (subject_identifier is null or not is_clustered)
+    group by cluster, subject_id
+),
+
+going as (
+    select distinct on (subject_id) subject_id, cluster, first_link
+    from held order by subject_id, first_link, cluster
+)
+
+select distinct on (cluster) cluster, subject_id from going order by cluster, first_link, subject_id;
+analyze kept;
+
+-- Newcomers: one new subject per number that nobody holds, and one per cluster without number or id.
 create temp table newcomers on commit drop as
 with groups as (
-    select distinct on (coalesce(identifier, system || '|' || table_name || '|' || record_key))
-        identifier, system, table_name, record_key
-    from known
+    select distinct on (coalesce(k.identifier, 'cluster ' || k.cluster))
+        k.identifier, case when k.identifier is null then k.cluster end as cluster,
+        k.system, k.table_name, k.record_key
+    from known as k
+    left join kept on kept.cluster = k.cluster
     where
-        (identifier is not null and identifier_subject is null)
-        or (identifier is null and subject_id is null)
-    order by
-        coalesce(identifier, system || '|' || table_name || '|' || record_key), system, table_name, record_key
+        (k.identifier is not null and k.identifier_subject is null)
+        or (k.identifier is null and kept.subject_id is null)
+    order by coalesce(k.identifier, 'cluster ' || k.cluster), k.system, k.table_name, k.record_key
 ),
 
 numbered as (
@@ -89,6 +128,8 @@ select
     )), 'hex'), 16) as subject_id
 from numbered;
 
+analyze newcomers;
+
 insert into identity.subjects
 (subject_id, subject_kind, minted_system, minted_table, minted_key, minted_ordinal, minted_run_id)
 select
@@ -104,37 +145,44 @@ insert into identity.events (subject_kind, event, subject_id, run_id)
 select current_setting('cityhub.kind'), 'minted', subject_id, current_setting('cityhub.run_id')
 from newcomers order by subject_id;
 
--- Where each record belongs now; only what moves is appended.
+-- Where each record belongs now. Appended is what moves, and what is now held by another method or on the other side of
+-- the strict threshold: readers choose links by both.
 create temp table decided on commit drop as
 with target as (
     select
-        k.system, k.table_name, k.record_key, k.identifier, k.subject_id as previous_id, k.subject_identifier,
-        case
-            when k.identifier is null and k.subject_id is not null then k.subject_id
-            else coalesce(k.identifier_subject, by_number.subject_id, by_record.subject_id)
-        end as subject_id
+        k.system, k.table_name, k.record_key, k.subject_id as previous_id, k.subject_identifier,
+        k.previous_method, k.previous_probability, k.probability, k.model_version,
+        coalesce(k.identifier_subject, by_number.subject_id, kept.subject_id, by_cluster.subject_id) as subject_id,
+        case when k.method = 'kept' then coalesce(k.previous_method, 'own_record') else k.method end as method
     from known as k
     left join newcomers as by_number on by_number.identifier = k.identifier
-    left join newcomers as by_record
-        on
-            by_record.identifier is null and k.identifier is null
-            and by_record.system = k.system and by_record.table_name = k.table_name
-            and by_record.record_key = k.record_key
+    left join kept on k.identifier is null and kept.cluster = k.cluster
+    left join newcomers as by_cluster on k.identifier is null and by_cluster.cluster = k.cluster
 )
 
-select * from target where previous_id is distinct from subject_id;
+select * from target
+where
+    previous_id is distinct from subject_id
+    or (
+        method <> previous_method
+        -- A record alone keeps the word it was linked by: its number may be gone, its id is not.
+        and not (method = 'own_record' and previous_method = 'certified')
+    )
+    or (probability >= current_setting('cityhub.strict')::double precision)
+    <> (previous_probability >= current_setting('cityhub.strict')::double precision);
 
-insert into identity.links (subject_kind, system, table_name, record_key, subject_id, method, run_id)
+insert into identity.links
+(subject_kind, system, table_name, record_key, subject_id, method, probability, model_version, run_id)
 select
-    current_setting('cityhub.kind'), system, table_name, record_key, subject_id,
-    case when identifier is null then 'own_record' else 'certified' end, current_setting('cityhub.run_id')
+    current_setting('cityhub.kind'), system, table_name, record_key, subject_id, method, probability,
+    case when method = 'model' then model_version end, current_setting('cityhub.run_id')
 from decided
 order by system, table_name, record_key;
 
 -- A record that found its number's subject left one behind: merged when nothing is left there, split otherwise.
 with moved as (
     select distinct on (previous_id) previous_id, subject_id, subject_identifier
-    from decided where previous_id is not null
+    from decided where previous_id is not null and previous_id <> subject_id
     order by previous_id, subject_id
 )
 

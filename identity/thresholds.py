@@ -11,6 +11,8 @@ from typing import Literal
 Threshold = Literal["strict", "normal", "loose"]
 
 STRICT = 0.999
-NORMAL = 0.98
+NORMAL = 0.95
 LOOSE = 0.5
+# A pair that would do but for its rivals is worth a question while it has one chance in five.
+AMONG_RIVALS = 0.2
 THRESHOLDS: dict[Threshold, float] = {"strict": STRICT, "normal": NORMAL, "loose": LOOSE}

@@ -46,6 +46,12 @@ select subject_kind, method, count(*) as records
 from shared.subject_records group by subject_kind, method order by subject_kind, method
 """
 
+# Pairs, not records: what two people have still to look at.
+IN_REVIEW = """
+select subject_kind, count(*) as pairs from identity.review_items
+where state in ('open', 'disputed') group by subject_kind
+"""
+
 INDICATORS = """
 select
     indicator_code as code, dimension, period, numerator, denominator, value, target, score, status
@@ -134,12 +140,16 @@ def _checks(connection: Connection[Any]) -> dict[str, Any]:
     return {**{name: row[name] for name in ("passed", "warned", "failed")}, "failed_names": row["failed_names"]}
 
 
+KINDS = {"resident": "residents", "enterprise": "enterprises"}
+
+
 def _identity(connection: Connection[Any]) -> dict[str, Any]:
     kinds: dict[str, Any] = {}
+    in_review = {row["subject_kind"]: row["pairs"] for row in _rows(connection, IN_REVIEW)}
     for row in _rows(connection, IDENTITY):
         kind = kinds.setdefault(
-            {"resident": "residents", "enterprise": "enterprises"}[row["subject_kind"]],
-            {"records": 0, "subjects": 0, "by_method": {}, "in_review": 0},
+            KINDS[row["subject_kind"]],
+            {"records": 0, "subjects": 0, "by_method": {}, "in_review": in_review.get(row["subject_kind"], 0)},
         )
         kind["records"] += row["records"]
         kind["by_method"][row["method"]] = row["records"]

@@ -7,7 +7,6 @@ import dagster as dg
 
 from expectations.release_gate import run_release_gate
 from identity.repair import propose_repairs
-from identity.resolve import resolve
 from orchestration.dbt_manifest import manifest_path
 from orchestration.hub import hub_contracts, hub_database
 from orchestration.ledger import finish_run, run_row
@@ -29,16 +28,22 @@ GATE = "release_gate"
 )
 def current_links(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
     """Link the records of this run to subjects."""
+    # Imported here: linkage brings Polars and DuckDB, which the other commands should not pay.
+    from identity.link import link
+
     reporter().begin("identity", 2)
-    results = resolve(hub_database(), run_id=context.run.run_id)
+    results = link(hub_database(), run_id=context.run.run_id)
     reporter().step("identity", "")
     repairs = propose_repairs(hub_database(), run_id=context.run.run_id)
     reporter().step("identity", "")
     reporter().end("identity")
     metadata: dict[str, dg.MetadataValue] = {}
     for kind, result in results.items():
-        for name in ("records", "minted", "adopted", "merged", "split", "linked"):
+        for name in ("minted", "adopted", "merged", "split", "linked"):
+            metadata[f"{kind}/{name}"] = dg.MetadataValue.int(getattr(result.resolved, name))
+        for name in ("compared", "pairs", "asked"):
             metadata[f"{kind}/{name}"] = dg.MetadataValue.int(getattr(result, name))
+        metadata[f"{kind}/mode"] = dg.MetadataValue.text(f"{result.mode}, {result.model_version}")
     for name in ("examined", "proposed", "superseded", "opened"):
         metadata[f"repairs/{name}"] = dg.MetadataValue.int(getattr(repairs, name))
     return dg.MaterializeResult(metadata=metadata)

@@ -15,6 +15,35 @@ _FORMS = (
     ("partnership", r"(?:\(?有限合伙\)?|普通合伙|合伙企业)$"),
     ("cooperative", r"专业合作社$"),
 )
+# Signs that name a trade and no firm.
+GENERIC = (
+    "便利店",
+    "小吃店",
+    "饭店",
+    "餐饮店",
+    "面馆",
+    "早餐店",
+    "水果店",
+    "超市",
+    "理发店",
+    "美发店",
+    "五金店",
+    "杂货店",
+    "烟酒店",
+    "药店",
+    "大药房",
+    "快递站",
+    "菜鸟驿站",
+    "沙县小吃",
+    "兰州拉面",
+    "工地",
+    "门店",
+    "店铺",
+    "商铺",
+    "物业",
+    "物业公司",
+    "居委会",
+)
 PLACEHOLDERS = ("无", "不详", "未知", "暂无", "某公司", "某店", "个人", "NULL", "NONE", "测试")
 
 
@@ -41,6 +70,7 @@ def firm_features(values: pl.Series) -> pl.DataFrame:
     for _, pattern in _FORMS[1:]:
         ended = ended.str.replace(pattern, "")
     core = pl.when(is_branch & parent.is_not_null()).then(parent).otherwise(ended)
+    core = pl.when(~core.is_in(GENERIC)).then(core)
     frame = frame.with_columns(core=pl.when(core.str.len_chars() > 1).then(core), branch=pl.when(is_branch).then(place))
     frame = frame.with_columns(branch=pl.col("branch").str.replace(r"^(?:上海市?|浦东新区|浦东)+", ""))
     frame = frame.with_columns(core_sound=sounds(frame.get_column("core"), tones=False))

@@ -1,0 +1,67 @@
+"""The review queue as linkage fills it: pairs between loose and normal, and pairs that a constraint refused.
+
+A pair that two people have decided, or dispute, is left as it is; an open one follows the newest scores; one that is
+no longer doubtful is superseded. Whether it was wrong to ask is for the opinions on record to say.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import psycopg
+
+from identity.model import Kind
+
+PAIR = ("left_system", "left_table", "left_key", "right_system", "right_table", "right_key")
+COLUMNS = (*PAIR, "reason", "conflict", "probability", "match_weight", "waterfall")
+
+_UPSERT = f"""
+insert into identity.review_items (subject_kind, {", ".join(COLUMNS)}, opened_run_id)
+select %(kind)s, {", ".join(PAIR)}, reason, conflict, probability, match_weight, waterfall::jsonb, %(run_id)s
+from asked order by {", ".join(PAIR)}
+on conflict (subject_kind, {", ".join(PAIR)}) do update set
+    reason = excluded.reason, conflict = excluded.conflict, probability = excluded.probability,
+    match_weight = excluded.match_weight, waterfall = excluded.waterfall,
+    state = 'open', closed_at = null
+where
+    review_items.state in ('open', 'superseded')
+    -- A repair is asked about by whoever proposed it.
+    and review_items.reason <> 'repair'
+    and (review_items.state, review_items.reason, review_items.conflict, review_items.match_weight)
+    is distinct from ('open', excluded.reason, excluded.conflict, excluded.match_weight)
+"""
+_SUPERSEDE = f"""
+update identity.review_items as i set state = 'superseded', closed_at = now()
+where
+    i.subject_kind = %(kind)s and i.state = 'open' and i.reason in ('between', 'conflict')
+    and not exists (select 1 from asked as a where ({", ".join(f"a.{c}" for c in PAIR)})
+        = ({", ".join(f"i.{c}" for c in PAIR)}))
+"""
+
+
+def write_queue(connection: psycopg.Connection[Any], kind: Kind, run_id: str, items: pl.DataFrame) -> int:
+    """Ask about these pairs, and no longer about any other; returns how many are asked about.
+
+    Args:
+        items: `COLUMNS`; `waterfall` as JSON text.
+    """
+    connection.execute(
+        "create temp table asked (left_system text, left_table text, left_key text, right_system text,"
+        " right_table text, right_key text, reason text, conflict text, probability double precision,"
+        " match_weight double precision, waterfall text) on commit drop"
+    )
+    copy_rows(connection, "asked", COLUMNS, items)
+    connection.execute("analyze asked")
+    names = {"kind": kind, "run_id": run_id}
+    connection.execute(_UPSERT, names)
+    connection.execute(_SUPERSEDE, names)
+    connection.execute("drop table asked")
+    return items.height
+
+
+def copy_rows(connection: psycopg.Connection[Any], table: str, columns: tuple[str, ...], rows: pl.DataFrame) -> None:
+    """Append rows to a table by COPY; null and the empty text stay different."""
+    text = rows.select(columns).write_csv(include_header=False, null_value="", quote_style="non_numeric")
+    with connection.cursor().copy(f"copy {table} ({', '.join(columns)}) from stdin (format csv)") as copy:
+        copy.write(text)
