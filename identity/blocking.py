@@ -65,16 +65,40 @@ def candidates_sql(kind: Kind) -> str:
     )
 
 
-def _rule_sql(number: int, name: str, block: Block) -> str:
+def shifted_sql(kind: Kind) -> str:
+    """SQL over `faces` and `before`: faces under a key that came within its rule's reach, or left it.
+
+    Their pairs may have to come or go although they themselves are unchanged.
+    """
+    parts = []
+    for block in BLOCKS[kind].values():
+        keyed = {table: _keyed(table, block, ("face", "identifier")) for table in ("faces", "before")}
+        fit = {table: _fit(f"({sql})", block) for table, sql in keyed.items()}
+        parts.append(
+            f"select face from ({keyed['faces']}) as keyed where k in ("
+            f"(({fit['faces']}) except ({fit['before']})) union (({fit['before']}) except ({fit['faces']})))"
+        )
+    return "select distinct face from (" + "\nunion all\n".join(parts) + ") as shifted"
+
+
+def _keyed(table: str, block: Block, columns: tuple[str, ...]) -> str:
     key = f"concat_ws('|', {', '.join(block.columns)})"
     known = " and ".join([*(f"{column} is not null" for column in block.columns), block.also])
+    return f"select {', '.join(columns)}, {key} as k from {table} where {known}"
+
+
+def _fit(keyed: str, block: Block) -> str:
+    return (
+        f"select k from {keyed} as keyed group by k"
+        f" having count(*) between 2 and {block.most} and count(identifier) < count(*)"
+    )
+
+
+def _rule_sql(number: int, name: str, block: Block) -> str:
     return f"""
     select * from (
-        with {name} as (select face, identifier, is_fresh, {key} as k from faces where {known}),
-        fit as (
-            select k from {name} group by k
-            having count(*) between 2 and {block.most} and count(identifier) < count(*)
-        )
+        with {name} as ({_keyed("faces", block, ("face", "identifier", "is_fresh"))}),
+        fit as ({_fit(name, block)})
         select
             least(u.face, o.face) as join_key_l, greatest(u.face, o.face) as join_key_r, {number} as match_key
         from {name} as u

@@ -9,10 +9,10 @@ from typing import Any
 
 import polars as pl
 
-from identity.blocking import candidates_sql
+from identity.blocking import candidates_sql, shifted_sql
 from identity.comparisons import SINGLING
 from identity.faces import Faces
-from identity.model import Model
+from identity.model import Kind, Model
 
 # Splink speaks of everything it does; a linkage says what matters itself.
 _SPLINK_LOGGERS = ("splink", "splink.internals")
@@ -60,6 +60,16 @@ def score(model: Model, faces: pl.DataFrame, match_prior: float, at_least: float
         ).to_arrow_table()
     frame = pl.DataFrame(pl.from_arrow(table))
     return frame.rename({"left_face": "left", "right_face": "right"}).sort("left", "right")
+
+
+def shifted_faces(kind: Kind, now: pl.DataFrame, before: pl.DataFrame) -> pl.Series:
+    """Faces of `now` whose blocks came within their rules' reach since `before`, or left it."""
+    with duckdb_connection() as connection:
+        for name, frame in (("faces", now), ("before", before)):
+            connection.register(f"{name}_in", frame.to_arrow())
+            connection.execute(f"create table {name} as select * from {name}_in")
+        found = connection.sql(shifted_sql(kind)).to_arrow_table()
+    return pl.DataFrame(pl.from_arrow(found)).get_column("face")
 
 
 def _weight(model: Model, name: str) -> str:

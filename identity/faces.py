@@ -71,6 +71,20 @@ def build_faces(kind: Kind, features: pl.DataFrame, named: pl.DataFrame | None =
     return Faces(groups.drop("records", "own"), members)
 
 
+def mark_fresh(kind: Kind, now: Faces, before: Faces) -> Faces:
+    """`now` with `is_fresh`: a face is fresh when no face before said the same for the same records."""
+    columns = [*KEY, *FEATURES[kind], "is_register", "size", "held"]
+    same = _with_held(before).select(columns).with_columns(was_there=pl.lit(True))
+    table = _with_held(now).join(same, on=columns, how="left", nulls_equal=True, maintain_order="left")
+    return Faces(table.with_columns(is_fresh=pl.col("was_there").is_null()).drop("was_there", "held"), now.members)
+
+
+def _with_held(faces: Faces) -> pl.DataFrame:
+    """The table with a fingerprint of each face's records."""
+    held = faces.members.group_by("face").agg(held=pl.struct(KEY).hash(0).sum())
+    return faces.table.join(held, on="face", how="left", maintain_order="left")
+
+
 def without_hot_values(kind: Kind, features: pl.DataFrame) -> pl.DataFrame:
     """The features with hot values set to null."""
     if kind != "resident":

@@ -17,7 +17,8 @@ from identity.queue import COLUMNS as QUEUE
 from identity.queue import PAIR
 from identity.thresholds import AMONG_RIVALS, LOOSE
 
-PAIR_COLUMNS = (*PAIR, "probability", "match_weight", "waterfall")
+SCORES = (*PAIR, "probability", "match_weight")
+PAIR_COLUMNS = (*SCORES, "waterfall")
 CLUSTERED = (*KEY, "cluster", "identifier", "method", "probability", "model_version")
 LOOSE_COLUMNS = (*KEY, "root_system", "root_table", "root_key", "root_identifier", "probability")
 
@@ -87,9 +88,9 @@ def settle(
     """Cluster the records by their pairs.
 
     Args:
-        pairs: all pairs in force, `PAIR_COLUMNS`.
+        pairs: all pairs in force, `SCORES`.
     """
-    pairs = pairs.with_row_index("pair")
+    pairs = pairs.select(SCORES).sort(PAIR).with_row_index("pair")
     ends = _faces_of_pairs(faces, pairs)
     named = {record for each in decisions for record in (each.left, each.right)} | {each.record for each in earlier}
     of_named = faces.members.join(_keys(named), on=KEY).get_column("face")

@@ -14,12 +14,17 @@ import psycopg
 from identity.model import Kind
 
 PAIR = ("left_system", "left_table", "left_key", "right_system", "right_table", "right_key")
-COLUMNS = (*PAIR, "reason", "conflict", "probability", "match_weight", "waterfall")
+COLUMNS = (*PAIR, "reason", "conflict", "probability", "match_weight")
 
 _UPSERT = f"""
-insert into identity.review_items (subject_kind, {", ".join(COLUMNS)}, opened_run_id)
-select %(kind)s, {", ".join(PAIR)}, reason, conflict, probability, match_weight, waterfall::jsonb, %(run_id)s
-from asked order by {", ".join(PAIR)}
+insert into identity.review_items
+(subject_kind, {", ".join(COLUMNS)}, waterfall, opened_run_id)
+select
+    %(kind)s, {", ".join(f"a.{name}" for name in COLUMNS)}, coalesce(p.waterfall, '[]'), %(run_id)s
+from asked as a
+left join identity.pairs as p
+    on p.subject_kind = %(kind)s and ({", ".join(f"p.{c}" for c in PAIR)}) = ({", ".join(f"a.{c}" for c in PAIR)})
+order by {", ".join(f"a.{c}" for c in PAIR)}
 on conflict (subject_kind, {", ".join(PAIR)}) do update set
     reason = excluded.reason, conflict = excluded.conflict, probability = excluded.probability,
     match_weight = excluded.match_weight, waterfall = excluded.waterfall,
@@ -28,8 +33,10 @@ where
     review_items.state in ('open', 'superseded')
     -- A repair is asked about by whoever proposed it.
     and review_items.reason <> 'repair'
-    and (review_items.state, review_items.reason, review_items.conflict, review_items.match_weight)
-    is distinct from ('open', excluded.reason, excluded.conflict, excluded.match_weight)
+    and (
+        review_items.state, review_items.reason, review_items.conflict, review_items.match_weight,
+        review_items.waterfall
+    ) is distinct from ('open', excluded.reason, excluded.conflict, excluded.match_weight, excluded.waterfall)
 """
 _SUPERSEDE = f"""
 update identity.review_items as i set state = 'superseded', closed_at = now()
@@ -44,12 +51,12 @@ def write_queue(connection: psycopg.Connection[Any], kind: Kind, run_id: str, it
     """Ask about these pairs, and no longer about any other; returns how many are asked about.
 
     Args:
-        items: `COLUMNS`; `waterfall` as JSON text.
+        items: `COLUMNS`; what the weights are made of is read from `identity.pairs`.
     """
     connection.execute(
         "create temp table asked (left_system text, left_table text, left_key text, right_system text,"
         " right_table text, right_key text, reason text, conflict text, probability double precision,"
-        " match_weight double precision, waterfall text) on commit drop"
+        " match_weight double precision) on commit drop"
     )
     copy_rows(connection, "asked", COLUMNS, items)
     connection.execute("analyze asked")

@@ -12,7 +12,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from identity.features.records import FIRM_INPUT, KEY, PERSON_INPUT
-from identity.linkage import LOOSE_COLUMNS, PAIR_COLUMNS, Decision, EarlierLink, Settled
+from identity.linkage import LOOSE_COLUMNS, PAIR_COLUMNS, SCORES, Decision, EarlierLink, Settled
 from identity.model import Kind
 from identity.queue import copy_rows, write_queue
 from identity.resolve import CLUSTERED, KINDS
@@ -101,6 +101,18 @@ def read_decisions(connection: psycopg.Connection[Any], kind: Kind) -> tuple[lis
     return decisions, max((row[7] for row in rows), default=0)
 
 
+def read_named(connection: psycopg.Connection[Any], kind: Kind, up_to: int) -> pl.DataFrame:
+    """`KEY` of the records that decisions up to a number name."""
+    query = """
+        select left_system, left_table, left_key from identity.decisions
+        where subject_kind = %s and decision_id <= %s
+        union
+        select right_system, right_table, right_key from identity.decisions
+        where subject_kind = %s and decision_id <= %s
+    """
+    return read_frame(connection, query, KEY, [kind, up_to, kind, up_to])
+
+
 def read_earlier(connection: psycopg.Connection[Any], kind: Kind) -> list[EarlierLink]:
     """Records that hold no certified identifier but whose subject does."""
     relation, key, _ = KINDS[kind]
@@ -122,9 +134,10 @@ def read_earlier(connection: psycopg.Connection[Any], kind: Kind) -> list[Earlie
 
 
 def read_pairs(connection: psycopg.Connection[Any], kind: Kind) -> pl.DataFrame:
-    """The pairs in force (`PAIR_COLUMNS`)."""
-    query = f"select {', '.join(PAIR_COLUMNS)} from identity.pairs where subject_kind = %s"
-    return read_frame(connection, query, PAIR_COLUMNS, [kind])
+    """The pairs in force (`SCORES`)."""
+    return read_frame(
+        connection, f"select {', '.join(SCORES)} from identity.pairs where subject_kind = %s", SCORES, [kind]
+    )
 
 
 def write_pairs(
@@ -134,11 +147,10 @@ def write_pairs(
     version: str,
     pairs: pl.DataFrame,
     *,
-    all_: bool,
-    stale: pl.DataFrame,
+    stale: pl.DataFrame | None,
 ) -> None:
-    """Put these pairs in the place of all there are, or of those that speak of a stale record."""
-    if all_:
+    """Put these pairs (`PAIR_COLUMNS`) in the place of those that name a stale record, or of all (`stale` None)."""
+    if stale is None:
         connection.execute("delete from identity.pairs where subject_kind = %s", [kind])
     elif stale.height:
         connection.execute("create temp table stale (system text, table_name text, record_key text) on commit drop")
@@ -202,17 +214,16 @@ def write_run(
     run_id: str,
     *,
     mode: str,
-    engine: str,
     version: str,
     digest: str,
     seen: Extent,
     compared: int,
     pairs: int,
 ) -> None:
-    """Record this linkage. A run that links twice keeps its last word apart by a suffix."""
+    """Record what this linkage compared, and up to which change."""
     connection.execute(
         "insert into identity.linkage_runs (run_id, subject_kind, mode, engine, model_version, rules_digest,"
         " records_count, compared_records_count, pairs_count, through_changed_at)"
-        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        [run_id, kind, mode, engine, version, digest, seen.records_count, compared, pairs, seen.through_changed_at],
+        " values (%s, %s, %s, 'duckdb', %s, %s, %s, %s, %s, %s)",
+        [run_id, kind, mode, version, digest, seen.records_count, compared, pairs, seen.through_changed_at],
     )

@@ -8,7 +8,7 @@ import dagster as dg
 from expectations.release_gate import run_release_gate
 from identity.repair import propose_repairs
 from orchestration.dbt_manifest import manifest_path
-from orchestration.hub import hub_contracts, hub_database
+from orchestration.hub import hub_contracts, hub_database, hub_settings
 from orchestration.ledger import finish_run, run_row
 from orchestration.progress import reporter
 from sharing.release import masks_from_manifest, publish_release
@@ -32,7 +32,7 @@ def current_links(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Non
     from identity.link import link
 
     reporter().begin("identity", 2)
-    results = link(hub_database(), run_id=context.run.run_id)
+    results = link(hub_database(), run_id=context.run.run_id, home=hub_settings().home)
     reporter().step("identity", "")
     repairs = propose_repairs(hub_database(), run_id=context.run.run_id)
     reporter().step("identity", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -46,3 +47,42 @@ def show_model(kind: KindOption = None, as_json: AsJson = False) -> None:
         columns = ["comparison", "level", "m", "u", "weight"]
         out.print(table(f"{model.version}: {model.trained['on']}", columns, rows, numeric=columns[2:]))
     out.print("Thresholds: " + ", ".join(f"{name} {value}" for name, value in THRESHOLDS.items()), highlight=False)
+
+
+@identity_app.command(
+    "evaluate", epilog="Example: [bold]cityhub identity evaluate --records labelled.csv --truth truth.csv --json[/]"
+)
+def evaluate(
+    truth: Annotated[
+        Path | None,
+        typer.Option(help="CSV or Parquet that says who is who. Default: the demo city's.", show_default=False),
+    ] = None,
+    records: Annotated[
+        Path | None,
+        typer.Option(help="CSV of labelled records, linked from scratch instead of the hub's.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how good the linkage is: precision and recall by threshold, method and group."""
+    from orchestration.identity_evaluation import evaluate_file, evaluate_hub
+
+    result = evaluate_hub(truth) if records is None else evaluate_file(records, truth)
+    if as_json:
+        print_json(result)
+        return
+    shown = ("precision", "recall", "recall_of_all", "wrong_pairs", "missed_pairs")
+    for kind, judged in result.items():
+        rows = [[name, *(judged[name][column] for column in shown)] for name in ("strict", "normal", "loose")]
+        out.print(table(f"{kind}: {judged['records']:,} records", ["threshold", *shown], rows, numeric=shown))
+        methods = [[method, *counts.values()] for method, counts in judged["by_method"].items()]
+        columns = ["method", "records", "right", "precision"]
+        out.print(table("By method, at normal", columns, methods, numeric=columns[1:]))
+        groups = [
+            [column, group, *counts.values()]
+            for column, found in judged["by_group"].items()
+            for group, counts in found.items()
+            if column != "town" or counts["match_rate"] < judged["normal"]["recall"]
+        ]
+        columns = ["by", "group", "subjects", "tellable_pairs", "match_rate"]
+        out.print(table("By group, at normal (of towns those below the average)", columns, groups, numeric=columns[2:]))
+    out.print("Recall counts pairs that the records could tell; recall_of_all counts all pairs of the truth.")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from tests.e2e.contract_reading import Admitted
-from tests.e2e.subjects import Enterprises, rows_of
+from tests.e2e.subjects import Enterprises, Record, rows_of
 from warehouse.paths import DBT_PROJECT_DIR
 
 MONTHS = 24
@@ -62,16 +62,20 @@ class Calendar:
         return self.last_day(month) > self.today
 
 
-def indicator_values(sources: Sources, today: dt.date) -> pd.DataFrame:
-    """Numerator, denominator, value, score and status by indicator, place and month."""
+def indicator_values(sources: Sources, today: dt.date, links: dict[Record, str]) -> pd.DataFrame:
+    """Numerator, denominator, value, score and status by indicator, place and month.
+
+    `links` names the enterprise of every record.
+    """
     when = Calendar(today)
+    enterprises = Enterprises(sources, links)
     towns = [row["town_code"] for row in _seed("towns")]
     definitions = {row["indicator_code"]: row for row in _seed("indicators")}
     counted = {
         **_case_counts(sources, when),
         "over_bed_rate": _over_bed(sources, when),
-        "food_licence_valid_rate": _food_licences(sources, when),
-        "dual_publication_rate": _publications(sources, when),
+        "food_licence_valid_rate": _food_licences(sources, when, enterprises),
+        "dual_publication_rate": _publications(sources, when, enterprises),
     }
     rows = []
     for code in INDICATORS:
@@ -170,9 +174,8 @@ def _over_bed(sources: Sources, when: Calendar) -> list[Count]:
     return counts
 
 
-def _food_licences(sources: Sources, when: Calendar) -> list[Count]:
+def _food_licences(sources: Sources, when: Calendar, enterprises: Enterprises) -> list[Count]:
     """Every home at the end of every month (today, for the running one): is a food licence of its operator in force?"""
-    enterprises = Enterprises(sources)
     licences = [
         (enterprises.of_fact("licences", licence), licence)
         for licence in rows_of(sources, "market_supervision", "licences")
@@ -195,9 +198,8 @@ def _food_licences(sources: Sources, when: Calendar) -> list[Count]:
     return counts
 
 
-def _publications(sources: Sources, when: Calendar) -> list[Count]:
+def _publications(sources: Sources, when: Calendar, enterprises: Enterprises) -> list[Count]:
     """Publications by the month they were due: were they done by then? In the town of their enterprise."""
-    enterprises = Enterprises(sources)
     counts: list[Count] = []
     for notice in rows_of(sources, "market_supervision", "lifecycle_notices"):
         if notice["double"] != "publication" or notice["due_at"] >= when.end:

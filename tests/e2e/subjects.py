@@ -1,6 +1,7 @@
 """Residents and enterprises by certified identifiers, worked out from admitted rows of the four systems.
 
-A record that certifies belongs to the subject of its identifier; any other record is a subject of its own.
+A record that certifies belongs to the subject of its identifier; whom the others belong to is for linkage to say, and
+for `identity evaluate` to judge.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from tests.e2e.contract_reading import Admitted
 
 Sources = dict[tuple[str, str], Admitted]
 Row = dict[str, Any]
-# A subject: the certified identifier, or the record itself.
-Subject = str | tuple[str, str, str]
 Record = tuple[str, str, str]
+# A subject by its id; None where no record speaks of one.
+Subject = str | None
 
 FACTS = {
     "licences": "licence_no",
@@ -76,28 +77,32 @@ def enterprise_records(sources: Sources) -> dict[Record, str | None]:
 class Enterprises:
     """Which enterprise a record or a market fact belongs to."""
 
-    def __init__(self, sources: Sources) -> None:
-        self._numbers = enterprise_records(sources)
-        self._towns: dict[Subject, str] = {}
+    def __init__(self, sources: Sources, links: dict[Record, str]) -> None:
+        self._links = links
+        numbers = enterprise_records(sources)
+        self._by_number = {number: links[record] for record, number in numbers.items() if number}
+        self._towns: dict[str, str] = {}
         for system, table, key in TOWN_SOURCES:
             # The latest word of a source counts.
             rows = rows_of(sources, system, table)
             rows.sort(key=lambda row: str(row.get("updated_at")), reverse=True)
             for row in rows:
                 if row["town_code"] is not None:
-                    self._towns.setdefault(self.of(system, table, row[key]), row["town_code"])
+                    self._towns.setdefault(self._links[system, table, row[key]], row["town_code"])
 
     def of(self, system: str, table: str, key: str) -> Subject:
         """The enterprise of a record."""
-        return self._numbers.get((system, table, key)) or (system, table, key)
+        return self._links.get((system, table, key))
 
     def of_fact(self, table: str, fact: Row) -> Subject:
         """The enterprise of a licence, inspection, penalty, equipment or notice: by the register row it names, by
         certified number, or its own."""
-        if ("market_supervision", "enterprises", fact["uscc"]) in self._numbers:
-            return self.of("market_supervision", "enterprises", fact["uscc"])
-        return enterprise_number(fact["uscc"]) or ("market_supervision", table, fact[FACTS[table]])
+        return (
+            self._links.get(("market_supervision", "enterprises", fact["uscc"]))
+            or self._by_number.get(enterprise_number(fact["uscc"]))
+            or self._links.get(("market_supervision", table, fact[FACTS[table]]))
+        )
 
     def town(self, enterprise: Subject) -> str | None:
         """The town of an enterprise, by the source believed first."""
-        return self._towns.get(enterprise)
+        return self._towns.get(enterprise) if enterprise else None

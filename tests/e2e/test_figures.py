@@ -66,7 +66,7 @@ def test_every_figure_of_the_six_indicators(
     else:
         earlier: OtherDay = request.getfixturevalue("other_day")
         today, shown = EARLIER, earlier.values
-    own = figures.indicator_values(sources, today)
+    own = figures.indicator_values(sources, today, enterprise_links(first))
     both = own.merge(shown, on=PLACE, how="outer", suffixes=("", "_shown"), indicator=True)
     assert (both["_merge"] == "both").all(), both[both["_merge"] != "both"][PLACE].head()
     assert len(own) == 6 * 37 * 24
@@ -82,7 +82,7 @@ def test_every_figure_of_the_six_indicators(
 
 
 def test_the_index_of_every_place_and_month(sources: Sources, first: First) -> None:
-    own = figures.index_values(figures.indicator_values(sources, first.business_date))
+    own = figures.index_values(figures.indicator_values(sources, first.business_date, enterprise_links(first)))
     both = own.merge(first.released["scorecards"], on=PLACE[1:], how="outer", suffixes=("", "_shown"))
     assert len(both) == len(own) == 37 * 24
     for name in ("index_value", "weight_available_share"):
@@ -108,12 +108,16 @@ def test_subjects_are_those_of_the_certified_numbers(sources: Sources, first: Fi
     shown = shown[shown["subject_kind"] == one]
     records = dict(zip(records_of(shown), shown["subject_id"], strict=True))
     assert records.keys() == own.keys()
-    subjects: dict[object, set[str]] = {}
+    ids: dict[str, set[str]] = {}
     for record, number in own.items():
-        subjects.setdefault(number or record, set()).add(records[record])
-    assert all(len(ids) == 1 for ids in subjects.values()), "one subject, one id"
-    ids = [next(iter(found)) for found in subjects.values()]
-    assert len(ids) == len(set(ids)) == len(first.released[kind]), "one id, one subject"
+        if number:
+            ids.setdefault(number, set()).add(records[record])
+    assert all(len(found) == 1 for found in ids.values()), "one number, one id"
+    # A firm may hold an old registration number beside its credit code; nobody holds two of a kind.
+    for is_old in (False, True):
+        held = [next(iter(found)) for number, found in ids.items() if number.startswith("REG") is is_old]
+        assert len(held) == len(set(held)), "one id, one number"
+    assert set(records.values()) == set(first.released[kind][f"{one}_id"])
     certified = shown[shown["is_certified"].astype(bool)]
     assert set(records_of(certified)) == {record for record, number in own.items() if number}
 
@@ -138,7 +142,7 @@ def test_no_subject_holds_two_of_the_citys_people_or_firms(
 ) -> None:
     truth = first.truth["persons" if kind == "resident" else "enterprises"]
     shown = first.released["subject_records"]
-    shown = shown[(shown["subject_kind"] == kind) & shown["is_certified"].astype(bool)]
+    shown = shown[shown["subject_kind"] == kind]
     true_ids: dict[Record, str] = {(row.system, row.table, row.key): row.true_id for row in truth.itertuples()}
     ids: dict[Record, str] = {
         (row.system, row.table_name, row.record_key): row.subject_id for row in shown.itertuples()
@@ -151,6 +155,13 @@ def test_no_subject_holds_two_of_the_citys_people_or_firms(
     mixed = {subject: people for subject, people in by_subject.items() if len(people) > 1}
     assert not mixed, f"{len(mixed)} of {len(by_subject)} subjects hold more than one of the truth"
     record_property(f"{kind}_pair_recall", pair_recall(first, kind, true_ids))
+
+
+def enterprise_links(first: First) -> dict[Record, str]:
+    """The enterprise of every record, as released."""
+    shown = first.released["subject_records"]
+    shown = shown[shown["subject_kind"] == "enterprise"]
+    return dict(zip(records_of(shown), shown["subject_id"], strict=True))
 
 
 def pair_recall(first: First, kind: str, true_ids: dict[Record, str]) -> float:

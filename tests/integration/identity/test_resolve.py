@@ -110,8 +110,10 @@ days = st.lists(st.dictionaries(st.sampled_from("abcde"), numbers, min_size=1), 
 @given(history=days)
 def test_whatever_happens_two_numbers_never_share_an_id(hub: Database, history: list[dict[str, str | None]]) -> None:
     with hub.psycopg("owner") as connection:
-        connection.execute("delete from identity.links; delete from identity.events; delete from identity.identifiers;"
-            " delete from identity.subjects")
+        connection.execute(
+            "delete from identity.links; delete from identity.events; delete from identity.identifiers;"
+            " delete from identity.subjects"
+        )
     for records in history:
         ids = day(hub, *records.items())
         assert ids.keys() == records.keys()
