@@ -41,8 +41,8 @@ _IDENTIFIER_COMPARISON: dict[Kind, tuple[str, str]] = {
 }
 
 
-def train(kind: Kind, records: pl.DataFrame, number: int, trained: dict[str, Any], *, max_pairs: float) -> Model:
-    """A new version.
+def train(kind: Kind, records: pl.DataFrame, number: int, trained: dict[str, Any], *, max_pairs: float = 1e7) -> Model:
+    """A new version, the same for the same records.
 
     Args:
         records: what the features are made of (`PERSON_INPUT` or `FIRM_INPUT`).

@@ -61,8 +61,13 @@ class DirtRates:
 
     def doubled(self) -> DirtRates:
         """Twice the dirt, no rate above one half."""
+        return self.times(2)
+
+    def times(self, factor: float) -> DirtRates:
+        """So many times the dirt; more dirt raises no rate above one half."""
+        most = 0.5 if factor > 1 else 1.0
         values = {
-            field.name: min(0.5, 2 * getattr(self, field.name))
+            field.name: min(most, factor * getattr(self, field.name))
             for field in dataclasses.fields(self)
             if field.name != "register_factor"
         }

@@ -33,6 +33,10 @@ def demo(
     context: typer.Context,
     residents: Annotated[int, typer.Option(min=100, max=6_000_000, help="Residents of the city.")] = 20_000,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same city.")] = 7,
+    dirt: Annotated[
+        float,
+        typer.Option(min=0, max=10, help="So many times the usual dirt in numbers, names, addresses, codes."),
+    ] = 1.0,
     no_serve: Annotated[bool, typer.Option("--no-serve", help="End after the run.")] = False,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Throw this home's city and its warehouse away first.")
@@ -74,7 +78,7 @@ def demo(
             hub.hub_database()
             # The project is parsed on the second core while the city is built on the first.
             begin_parse()
-        _ensure_city(residents, seed, urban_url, display)
+        _ensure_city(residents, seed, dirt, urban_url, display)
         display.begin("sources", 0)
         with hub.sources():
             report = execute(display, business_date)
@@ -113,7 +117,7 @@ def advance(
     out.print(f"The city's clock is at {today}. [bold]cityhub run[/] takes its changes.", highlight=False)
 
 
-def _ensure_city(residents: int, seed: int, urban_url: str | None, display: Display) -> None:
+def _ensure_city(residents: int, seed: int, dirt: float, urban_url: str | None, display: Display) -> None:
     home = hub.hub_settings().home
     if city.exists(home):
         there = describe(home)
@@ -125,14 +129,30 @@ def _ensure_city(residents: int, seed: int, urban_url: str | None, display: Disp
                 do=f"use --residents {there['residents']} --seed {there['seed']}, "
                 "or add --fresh to throw it away, or set CITYHUB_HOME to another directory",
             )
+        _require_same_dirt(there["rates"], dirt)
         _require_same_store(there["urban_url"], urban_url)
         return
     # Polars and the city's modules cost 0.4 s, which the other commands should not pay.
+    from demo.city.dirt import DirtRates
     from demo.city.generation import generate
     from demo.systems import build
 
     with display.stage("city"):
-        build(home, generate(residents=residents, seed=seed), hub.demo_admin(), urban_url)
+        build(
+            home, generate(residents=residents, seed=seed, rates=DirtRates().times(dirt)), hub.demo_admin(), urban_url
+        )
+
+
+def _require_same_dirt(kept: dict[str, float], dirt: float) -> None:
+    from demo.city.dirt import DirtRates
+
+    if DirtRates(**kept) != DirtRates().times(dirt):
+        raise ConfigurationError(
+            "This home already holds a city with other dirt.",
+            where="--dirt",
+            expected="the factor it was built with",
+            do="give that factor, or add --fresh to throw the city away, or set CITYHUB_HOME to another directory",
+        )
 
 
 def _require_same_store(kept: str | None, urban_url: str | None) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from orchestration import hub
 from orchestration.cli import identity_review
 from orchestration.cli.console import out, print_json, table
 from orchestration.cli.run import AsJson
+
+if TYPE_CHECKING:
+    from identity.model import Model
 
 identity_app = typer.Typer(no_args_is_help=True, help="Records and subjects: linkage, evaluation, review, repairs.")
 identity_app.add_typer(identity_review.review_app, name="review")
@@ -86,3 +90,73 @@ def evaluate(
         columns = ["by", "group", "subjects", "tellable_pairs", "match_rate"]
         out.print(table("By group, at normal (of towns those below the average)", columns, groups, numeric=columns[2:]))
     out.print("Recall counts pairs that the records could tell; recall_of_all counts all pairs of the truth.")
+
+
+@identity_app.command("train", epilog="Example: [bold]cityhub identity train --kind resident --to identity/models[/]")
+def train(
+    kind: KindOption = None,
+    to: Annotated[Path, typer.Option("--to", help="Folder the new version's file is written into.")] = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Train a new version of a model on the hub's records and report what it would change.
+
+    No run uses it before its file stands in identity/models: a model is changed by a commit, not by a command.
+    """
+    from identity.model import load_model
+    from identity.store import read_records
+    from identity.train import train as train_model
+    from warehouse.errors import ConfigurationError
+
+    to.mkdir(parents=True, exist_ok=True)
+    report: dict[str, Any] = {}
+    for each in [kind] if kind else KINDS:
+        old = load_model(each)
+        with hub.hub_database().psycopg("pipeline") as connection:
+            records = read_records(connection, each)
+        path = to / f"{each}-{old.number + 1}.json"
+        if path.exists():
+            raise ConfigurationError(
+                "This version of the model is there already.",
+                where=str(path),
+                expected="a folder without it: versions are never replaced",
+                do="move the file away, or choose another folder with --to",
+            )
+        new = train_model(each, records, old.number + 1, {"on": "records of this hub"})
+        path.write_text(new.as_json(), encoding="utf-8")
+        report[each] = {"from": old.version, "to": new.version, "file": str(path), "levels": _changes(old, new)}
+    if as_json:
+        print_json(report)
+        return
+    for trained_kind, found in report.items():
+        rows = [
+            [
+                *(level[name] for name in ("comparison", "level")),
+                *(f"{level[name]:+.2f}" for name in ("old", "new", "by")),
+            ]
+            for level in found["levels"]
+        ]
+        columns = ["comparison", "level", "old", "new", "by"]
+        out.print(
+            table(
+                f"{trained_kind}: {found['from']} → {found['to']}, weights in bits", columns, rows, numeric=columns[2:]
+            )
+        )
+        out.print(f"Written to {found['file']}. It is in force once it stands in identity/models.", highlight=False)
+
+
+def _changes(old: Model, new: Model) -> list[dict[str, Any]]:
+    """Weight, m and u of every level in both versions."""
+    before = {(name, level["level"]): level for name, levels in old.levels().items() for level in levels}
+    return [
+        {
+            "comparison": name,
+            "level": level["level"],
+            "old": before[name, level["level"]]["weight"],
+            "new": level["weight"],
+            "by": level["weight"] - before[name, level["level"]]["weight"],
+            "m": [before[name, level["level"]]["m"], level["m"]],
+            "u": [before[name, level["level"]]["u"], level["u"]],
+        }
+        for name, levels in new.levels().items()
+        for level in levels
+    ]
