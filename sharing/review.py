@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from math import log2
 from typing import Any, Literal
 
 import psycopg
@@ -27,6 +28,9 @@ Via = Literal["command", "page"]
 WAITING: tuple[State, ...] = ("open", "disputed")
 # The first bar of a waterfall: how unlikely any two records are to be one subject.
 PRIOR = "prior"
+# The last one, where other records are as alike; weights are kept to a tenth of a thousandth of a bit.
+RIVALS = "rivals"
+ROUNDING = 0.05
 # What stands beside the comparison for the clerk's orientation: that it differs speaks neither for nor against.
 _CONTEXT = ("citizen_no_grade", "enterprise_grade", "role", "updated_at")
 # SQLSTATEs of refusals: `identity` raises them with message, detail and hint of their own.
@@ -83,9 +87,16 @@ class Item:
         parts = [(str(part["comparison"]), str(part["level"]), float(part["weight"])) for part in self.waterfall]
         if not parts:
             return []
+        total = sum(weight for _, _, weight in parts)
         if self.match_weight is not None and all(comparison != PRIOR for comparison, _, _ in parts):
             # What the comparisons leave unexplained is where any two records begin.
-            parts.insert(0, (PRIOR, PRIOR, self.match_weight - sum(weight for _, _, weight in parts)))
+            parts.insert(0, (PRIOR, PRIOR, self.match_weight - total))
+            total = self.match_weight
+        if self.probability is not None and 0 < self.probability < 1:
+            # Where several records are as alike, linkage shares the probability out among them.
+            missing = log2(self.probability / (1 - self.probability)) - total
+            if abs(missing) > ROUNDING:
+                parts.append((RIVALS, RIVALS, missing))
         steps: list[Step] = []
         for comparison, level, weight in parts:
             before = steps[-1].after if steps else 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sharing.review import PRIOR, Compared, Item, Step
+from sharing.review import PRIOR, RIVALS, Compared, Item, Step
 from streamlit_app.i18n import Texts
 
 # Attributes whose values are codes, and the kind of label each has.
@@ -76,14 +76,14 @@ def comparison(t: Texts, row: Compared) -> str:
 def step(t: Texts, found: Step) -> str:
     """One bar of the waterfall."""
     attribute = t.code("record_attribute", found.comparison)
-    if found.comparison == PRIOR:
+    if found.comparison in (PRIOR, RIVALS):
         return attribute
     return t("review.step", attribute=attribute, level=t.code("match_level", found.level))
 
 
 def weight(bits: float) -> str:
-    """A match weight with its sign."""
-    return f"{bits:+.1f}".replace("-", "−")
+    """A match weight with its sign; nothing has none."""
+    return "0.0" if abs(bits) < 0.05 else f"{bits:+.1f}".replace("-", "−")
 
 
 def repair(t: Texts, proposal: dict[str, Any]) -> str:

@@ -24,6 +24,7 @@ repairs_app = typer.Typer(no_args_is_help=True, help="Mistyped citizen numbers t
 ItemId = Annotated[int, typer.Argument(metavar="ITEM", min=1, help="Number of the item, as `review list` shows it.")]
 # Half of the waterfall's bar on either side of zero, in characters.
 BAR_WIDTH = 24
+SMALLEST_BITS = 0.05
 
 
 @review_app.command("list", epilog="Example: [bold]cityhub identity review list --state disputed[/]")
@@ -211,7 +212,9 @@ def _bar(start: float, end: float, reach: float) -> Text:
     """A floating bar between two values on a line with zero in the middle."""
     low, high = (round(BAR_WIDTH * (1 + value / reach)) for value in sorted((start, end)))
     line = Text(" " * (2 * BAR_WIDTH + 1))
-    bar = Text(" " * low + "█" * max(high - low, 1), style="green" if end >= start else "red")
+    # A step too small to be drawn is still a step; none at all is not.
+    length = max(high - low, 1) if abs(end - start) >= SMALLEST_BITS else 0
+    bar = Text(" " * low + "█" * length, style="green" if end >= start else "red")
     return Text.assemble(bar, line[len(bar) :])
 
 

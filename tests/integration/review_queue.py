@@ -27,6 +27,8 @@ WATERFALL = [
     {"comparison": "name", "level": "same", "weight": 9.2},
     {"comparison": "birth", "level": "near", "weight": 3.0},
 ]
+# What a weight of -7.9 bits comes to.
+PROBABILITY = 1 / (1 + 2**7.9)
 
 
 def make_records(db: Database) -> None:
@@ -64,7 +66,7 @@ def add_item(
             " right_table, right_key, reason, probability, match_weight, waterfall, state, opened_run_id)"
             " values (%s, 's', 't', %s, 's', 't', %s, %s, %s, %s, %s, %s, 'run') returning item_id",
             [
-                *(kind, left, right, reason, values.get("probability", 0.7), values.get("match_weight", 1.2)),
+                *(kind, left, right, reason, values.get("probability", PROBABILITY), values.get("match_weight", -7.9)),
                 *(Jsonb(values.get("waterfall", WATERFALL)), values.get("state", "open")),
             ],
         ).fetchone()

@@ -102,9 +102,23 @@ def test_a_pair_the_model_never_saw_and_the_start_it_left_out(review: Review, da
     assert "这一对未经模型比较" in review("show", str(unseen)).output
     add_record(database, "c")
     part = add_item(
-        database, "a", "c", waterfall=[{"comparison": "name", "level": "exact", "weight": 9.0}], match_weight=1.5
+        database,
+        "a",
+        "c",
+        waterfall=[{"comparison": "name", "level": "same", "weight": 9.0}],
+        match_weight=0.0,
+        probability=0.5,
     )
-    assert json.loads(review("show", str(part), "--json").output)["steps"][0]["weight"] == -7.5
+    assert json.loads(review("show", str(part), "--json").output)["steps"][0]["weight"] == -9.0
+
+
+def test_records_as_alike_are_told_in_the_waterfall(review: Review, database: Database) -> None:
+    add_record(database, "a")
+    add_record(database, "b")
+    item = add_item(database, "a", "b", match_weight=-7.9, probability=1 / (1 + 2**8.9))
+    shown = review("show", str(item)).output
+    assert "另有同样相像的记录" in shown
+    assert "−8.9" in shown
 
 
 def test_what_is_typed_wrongly_is_explained(review: Review, database: Database) -> None:

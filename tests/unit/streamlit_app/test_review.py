@@ -82,7 +82,7 @@ def test_a_pair_is_shown_to_a_named_clerk_only_and_logged_once(hub: Database) ->
     app.text_input(key="review_clerk").set_value("李芳").run()
     app.run()
     text = words_of(app)
-    for part in ("王**", "110105********002X", "不同 第 12、13 位", "匹配概率 70.00%", "尚无意见"):
+    for part in ("王**", "110105********002X", "不同 第 12、13 位", "匹配概率 0.42%", "尚无意见"):
         assert part in text
     for value in (VALID, TRANSPOSED, "王小明", "1949-12-31", "张杨路500号"):
         assert value not in text
