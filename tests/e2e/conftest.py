@@ -4,7 +4,7 @@ The road is long and runs are dear, so each stage below happens once per session
 chosen; a stage keeps what it saw, and nothing a later stage does can change that. Two homes with the same city live
 side by side, each keeping one core busy:
 
-city   first run · run again · an earlier business date · a day later · four faults at once · refused · healed
+city   first run · run again · an earlier business date · a day later · four faults at once · refused · healed, a fifth
 twin   first run, for the earlier date · a day later, killed three times on the way · four other faults at once
 """
 
@@ -22,7 +22,7 @@ import pytest
 
 from demo import faults
 from tests.e2e.hub import Hub, Ran
-from tests.e2e.plants import BROKEN_SYSTEMS, one_home_less, people_to_refuse
+from tests.e2e.plants import BROKEN_SYSTEMS, TOKEN_KEY, one_home_less, people_to_refuse
 from tests.e2e.stages import (
     DEMO,
     EARLIER,
@@ -37,6 +37,7 @@ from tests.e2e.stages import (
     raw_states,
 )
 from tests.e2e.systems import read_all
+from tests.fifth_system import checkout
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,7 +64,7 @@ def hub(request: pytest.FixtureRequest) -> Iterator[Hub]:
     if any("twin" in getattr(item, "fixturenames", ()) for item in request.session.items):
         request.getfixturevalue("twin_future")
     home = new_home()
-    yield Hub(home)
+    yield Hub(home, {"CITYHUB_TOKEN_KEY": TOKEN_KEY})
     remove(home)
 
 
@@ -126,8 +127,11 @@ def refused(hub: Hub, faulty: Ran) -> Ran:
 
 @pytest.fixture(scope="session")
 def healed(hub: Hub, refused: Ran) -> Ran:
-    """Everything repaired."""
+    """Everything repaired, and a fifth system added, as its tutorial says, to a hub that has lived without it."""
     faults.repair(hub.home)
+    folder = hub.home / "reader"
+    folder.mkdir()
+    hub.environment |= checkout(folder)
     return hub.run()
 
 
@@ -136,7 +140,7 @@ def twin_future() -> Iterator[Future[Twin]]:
     """The second home's life, in a thread of its own."""
     home = new_home()
     with ThreadPoolExecutor(max_workers=1) as pool:
-        yield pool.submit(live_as_twin, Hub(home))
+        yield pool.submit(live_as_twin, Hub(home, {"CITYHUB_TOKEN_KEY": TOKEN_KEY}))
     remove(home)
 
 

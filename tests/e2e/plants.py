@@ -20,6 +20,9 @@ import psycopg
 from demo import faults
 from tests.e2e.systems import drops
 
+# Key of the citizens' tokens in both homes: as secret as the numbers themselves.
+TOKEN_KEY = "planted-token-key-of-both-homes"
+
 
 @dataclass(frozen=True)
 class Fault:

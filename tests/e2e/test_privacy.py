@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.e2e.hub import Hub, Ran
-from tests.e2e.plants import PEOPLE, STAFF_IN_HELD_BATCH, Person
+from tests.e2e.plants import PEOPLE, STAFF_IN_HELD_BATCH, TOKEN_KEY
 from warehouse.paths import DBT_PROJECT_DIR
 
 # One worker takes every test of these homes.
@@ -17,10 +17,10 @@ pytestmark = pytest.mark.xdist_group("e2e")
 LEDGERS = ("ops", "quality")
 
 
-def spellings(person: Person) -> list[bytes]:
+def spellings(values: list[str]) -> list[bytes]:
     """The values as text, as JSON escapes, and as UTF-16, which a database or pickle may keep."""
     found = []
-    for value in person.values():
+    for value in values:
         escaped = "".join(f"\\u{ord(character):04x}" if ord(character) > 127 else character for character in value)
         found += [value.encode(), escaped.encode(), value.encode("utf-16-le"), value.encode("gb18030")]
     return found
@@ -39,6 +39,20 @@ def test_the_planted_values_did_arrive(hub: Hub, faulty: Ran, who: str) -> None:
 
 @pytest.mark.parametrize("who", PEOPLE)
 def test_nothing_said_or_recorded_holds_a_personal_value(hub: Hub, faulty: Ran, refused: Ran, who: str) -> None:
+    places = said_and_recorded(hub)
+    assert not {place for place, text in places.items() for value in spellings(PEOPLE[who].values()) if value in text}
+
+
+def test_the_key_of_the_tokens_is_nowhere(hub: Hub, faulty: Ran, refused: Ran) -> None:
+    places = said_and_recorded(hub)
+    for table in ("rejected_rows", "decisions"):
+        rows = hub.frame(f"select to_jsonb(t)::text as row from quarantine.{table} as t")["row"]
+        places[f"quarantine.{table}"] = "\n".join(rows).encode()
+    assert not {place for place, text in places.items() for value in spellings([TOKEN_KEY]) if value in text}
+
+
+def said_and_recorded(hub: Hub) -> dict[str, bytes]:
+    """Everything but raw, quarantine and what is built of them, by where it stands."""
     places = {f"output {n}": text.encode() for n, text in enumerate(hub.spoken)}
     for schema in LEDGERS:
         for table in tables_of(hub, schema):
@@ -49,8 +63,7 @@ def test_nothing_said_or_recorded_holds_a_personal_value(hub: Hub, faulty: Ran, 
         places[f"release.{table}"] = "\n".join(rows).encode()
     for path in files(hub.home):
         places[str(path)] = path.read_bytes()
-    traces = {place for place, content in places.items() for value in spellings(PEOPLE[who]) if value in content}
-    assert not traces
+    return places
 
 
 def test_dagster_and_logs_were_there_to_be_searched(hub: Hub, faulty: Ran) -> None:
@@ -62,7 +75,8 @@ def test_dagster_and_logs_were_there_to_be_searched(hub: Hub, faulty: Ran) -> No
 def files(home: Path) -> list[Path]:
     """Everything that programs write beside the warehouse: Dagster's storage and logs, dbt's, the server's log."""
     found = [home / "postgres" / "log"]
-    for directory in (home / "dagster", home / "logs", DBT_PROJECT_DIR / "target", DBT_PROJECT_DIR / "logs"):
+    own = (home / "dagster", home / "logs", home / "dbt")
+    for directory in (*own, DBT_PROJECT_DIR / "target", DBT_PROJECT_DIR / "logs"):
         found += directory.rglob("*")
     return [path for path in found if path.is_file()]
 

@@ -164,6 +164,18 @@ def test_a_day_later_only_rows_that_differ_are_rewritten_in_the_release(
     assert 0 < (rewritten["since"] == release).sum() < 0.1 * len(first.released["residents"])
 
 
+def test_a_fifth_system_is_pulled_by_the_next_run_and_leaves_the_release_as_it_was(
+    hub: Hub, next_day: NextDay, healed: Ran
+) -> None:
+    entry = healed.status["systems"]["fire_inspections"]["inspections"]
+    assert (entry["state"], entry["read"], entry["inserted"], entry["quarantined"]) == ("admitted", 4, 3, 1)
+    assert healed.code == 0
+    assert healed.tables == next_day.ran.tables
+    assert len(hub.frame("select * from raw_fire_inspections.inspections")) == 3
+    (systems,) = hub.frame(f"select systems from release.releases where release_id = {healed.release_id}")["systems"]
+    assert systems["fire_inspections"] == {"inspections": "admitted"}
+
+
 def by_key(system: str, table: str, rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Rows by their key as raw writes it."""
     key = load_options(system, table)["key"]

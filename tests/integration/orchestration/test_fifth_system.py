@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,39 +18,26 @@ from connectors.contract import load_contracts
 from orchestration import hub, raw_assets
 from orchestration.cli.main import app
 from orchestration.run_config import HubConfig
+from tests.fifth_system import BLOCKS, COMMANDS
+from tests.fifth_system import checkout as files_of_the_page
 from warehouse.database import Database
-from warehouse.paths import CONTRACTS_DIR, PROJECT_ROOT
+from warehouse.paths import PROJECT_ROOT
 from warehouse.settings import get_settings
 
-PAGE = (PROJECT_ROOT / "docs" / "tutorial" / "add-a-fifth-system.md").read_text("utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-COMMANDS = [line[2:] for kind, text in BLOCKS if kind == "console" for line in text.splitlines() if line[:2] == "$ "]
 KEY = dg.AssetKey(["raw_fire_inspections", "inspections"])
-
-
-def block(kind: str) -> str:
-    """The page's one block of that kind."""
-    (text,) = (text for found, text in BLOCKS if found == kind)
-    return text
 
 
 @pytest.fixture
 def checkout(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A reader's directory after steps 1, 2 and 4: the drop, the contract beside the other four, the address."""
-    contracts = shutil.copytree(CONTRACTS_DIR, tmp_path / "connectors" / "contracts")
-    (contracts / "fire_inspections.yaml").write_text(block("yaml"), "utf-8")
-    make_folder, write_manifest = (text for kind, text in BLOCKS if kind == "sh")
-    subprocess.run(["bash", "-euc", make_folder], cwd=tmp_path, check=True)
-    (tmp_path / "drops" / "fire_inspections" / "2026-06-30" / "inspections.csv").write_text(block("csv"), "utf-8")
-    subprocess.run(["bash", "-euc", write_manifest], cwd=tmp_path, check=True)
+    found = files_of_the_page(tmp_path)
     parts = {name: str(value) for name, value in conninfo.conninfo_to_dict(database.conninfo).items()}
     query = {name: value for name, value in parts.items() if name in ("host", "port", "user")}
     url = URL.create("postgresql", database=parts["dbname"], query=query)
     for name, value in {
         "CITYHUB_DATABASE_URL": url.render_as_string(hide_password=False),
-        "CITYHUB_CONTRACTS_DIR": str(contracts),
+        **found,
         "CITYHUB_HOME": str(tmp_path / "home"),
-        "CITYHUB_SOURCE_FIRE_INSPECTIONS_URL": str(tmp_path / "drops" / "fire_inspections"),
         "DBT_TARGET_PATH": "",
         "DBT_LOG_PATH": str(tmp_path / "home" / "logs"),
         "PYTHONPATH": str(PROJECT_ROOT),
@@ -106,7 +91,7 @@ def test_the_tutorial_adds_a_system_with_one_yaml_file(checkout: Path) -> None:
     assert KEY in definitions.resolve_job_def("daily").asset_layer.executable_asset_keys
     assert graph.get(KEY).owners == ["team:fire_brigade"]
 
-    # `cityhub run` takes this step for every table; the demo city's twenty are not needed here.
+    # `cityhub run` takes this step for every table; the whole run beside the demo's four systems is in tests/e2e.
     table = load_contracts(checkout / "connectors" / "contracts")["fire_inspections"].tables[0]
     asset = raw_assets.build_raw_asset(hub.hub_contracts()["fire_inspections"], table)
     pulled = dg.materialize([asset], resources={"hub": HubConfig()})
