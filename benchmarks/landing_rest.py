@@ -8,6 +8,7 @@ department's service does, and one that hands out bytes it has ready, which no s
 
 from __future__ import annotations
 
+import hmac
 import http.client
 import json
 import multiprocessing
@@ -23,8 +24,10 @@ from pydantic import SecretStr
 
 from benchmarks.landing_rows import NAMES, SYSTEM, TABLE, contract
 from connectors.transports.rest import RestTransport
+from connectors.transports.signing import signature, signed_headers
 
 PAGE_ROWS = 500
+SECRET = b"a secret of a benchmark"
 
 
 def make_rows(path: Path, rows: list[tuple[Any, ...]]) -> None:
@@ -38,28 +41,31 @@ def make_rows(path: Path, rows: list[tuple[Any, ...]]) -> None:
 
 
 class _Service(BaseHTTPRequestHandler):
-    """Numbered pages over one connection; signatures are not looked at, so that no time goes into them."""
+    """Numbered pages over one connection, signatures checked, the total counted for every answer."""
 
     protocol_version = "HTTP/1.1"
     database: sqlite3.Connection
-    total: int
     ready: dict[int, bytes] | None = None
 
     def do_GET(self) -> None:
         number = int(parse_qs(urlsplit(self.path).query)["page"][0])
+        moment, nonce, sent = (self.headers.get(f"X-{name}", "") for name in ("Timestamp", "Nonce", "Signature"))
+        is_signed = hmac.compare_digest(signature(SECRET, "GET", self.path, moment, nonce), sent)
         body = self.ready[number] if self.ready is not None else self.page(number)
-        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-        self.wfile.write(head + body)
+        head = (
+            f"HTTP/1.1 {200 if is_signed else 401} x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        )
+        self.wfile.write(head.encode() + b"\r\n\r\n" + body)
 
     @classmethod
     def page(cls, number: int) -> bytes:
-        first = (number - 1) * PAGE_ROWS
+        (total,) = cls.database.execute(f"select count(*) from {TABLE}").fetchone()
         found = cls.database.execute(
-            f"select {', '.join(NAMES)} from {TABLE} where number >= ? and number < ? order by number",
-            (first, first + PAGE_ROWS),
+            f"select {', '.join(NAMES)} from {TABLE} order by number limit {PAGE_ROWS} offset ?",
+            ((number - 1) * PAGE_ROWS,),
         )
         items = [dict(zip(NAMES, row, strict=True)) for row in found]
-        answer = {"as_of": "2026-06-30T00:00:00+08:00", "total": cls.total, "page": number, "size": PAGE_ROWS}
+        answer = {"as_of": "2026-06-30T00:00:00+08:00", "total": total, "page": number, "size": PAGE_ROWS}
         return json.dumps({**answer, "items": items}, ensure_ascii=False).encode()
 
     def log_message(self, *args: Any) -> None:
@@ -68,12 +74,12 @@ class _Service(BaseHTTPRequestHandler):
 
 def _serve(path: Path, *, is_ready: bool, port: Any) -> None:
     _Service.database = sqlite3.connect(path)
-    _Service.total = _Service.database.execute(f"select count(*) from {TABLE}").fetchone()[0]
+    total = _Service.database.execute(f"select count(*) from {TABLE}").fetchone()[0]
     if is_ready:
-        pages = -(-_Service.total // PAGE_ROWS)
+        pages = -(-total // PAGE_ROWS)
         _Service.ready = {number: _Service.page(number) for number in range(1, pages + 1)}
     with HTTPServer(("127.0.0.1", 0), _Service) as server:
-        port.send((server.server_port, _Service.total))
+        port.send((server.server_port, total))
         server.serve_forever()
 
 
@@ -99,7 +105,9 @@ def _bare(port: int, total: int) -> float:
     started = time.perf_counter()
     with closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
         for number in range(1, -(-total // PAGE_ROWS) + 1):
-            connection.request("GET", f"/{TABLE}?page={number}&size={PAGE_ROWS}")
+            path = f"/{TABLE}?page={number}&size={PAGE_ROWS}"
+            headers = signed_headers(SYSTEM, SECRET, "GET", path, "0", "bare")
+            connection.request("GET", path, headers=headers)
             connection.getresponse().read()
     return time.perf_counter() - started
 
@@ -107,7 +115,7 @@ def _bare(port: int, total: int) -> float:
 def _pull(port: int, total: int, folder: Path) -> float:
     system = contract(folder, "rest")
     started = time.perf_counter()
-    with closing(RestTransport(f"http://127.0.0.1:{port}", system, SYSTEM, SecretStr("secret"))) as transport:
+    with closing(RestTransport(f"http://127.0.0.1:{port}", system, SYSTEM, SecretStr(SECRET.decode()))) as transport:
         pulled = sum(frame.height for frame in transport.pull(system.tables[0], None).batches)
     assert pulled == total
     return time.perf_counter() - started

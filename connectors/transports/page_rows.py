@@ -1,0 +1,67 @@
+"""Items of several pages on their way to one frame: a frame a page costs more than reading the page."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import polars as pl
+
+from connectors.contract import TableContract
+from connectors.transports.base import POSITION, text_column
+
+Item = Mapping[str, Any]
+
+
+class PageRows:
+    """Rows of a table, column by column, each with its page and its place there."""
+
+    def __init__(self, table: TableContract) -> None:
+        self._names = table.column_names
+        self._columns: dict[str, list[Any]] = {}
+        self._positions: list[str] = []
+        self._digests: set[int] = set()
+        self._clear()
+
+    @property
+    def height(self) -> int:
+        """Rows waiting."""
+        return len(self._positions)
+
+    def add(self, number: int, items: Sequence[Item]) -> bool:
+        """Take a page's items; False, and nothing taken, where a page before held the same."""
+        values = {name: [item.get(name) for item in items] for name in self._names}
+        digest = hash(tuple(_digest(column) for column in values.values()))
+        if digest in self._digests:
+            return False
+        self._digests.add(digest)
+        for name, column in values.items():
+            self._columns[name] += column
+        self._positions += [f'{{"page": {number}, "index": {index}}}' for index in range(len(items))]
+        return True
+
+    def frame(self) -> pl.DataFrame:
+        """What waited, as received."""
+        columns = [text_column(name, values) for name, values in self._columns.items()]
+        frame = pl.DataFrame([*columns, pl.Series(POSITION, self._positions, pl.String)])
+        self._clear()
+        return frame
+
+    def _clear(self) -> None:
+        self._columns = {name: [] for name in self._names}
+        self._positions = []
+
+
+def names_of(items: Sequence[Item]) -> list[str]:
+    """Every name that any of the items has, in the order of their coming."""
+    return list(dict.fromkeys(chain.from_iterable(items)))
+
+
+def _digest(values: Sequence[Any]) -> int:
+    """Not kept beyond the pull, so it need not be the same in another process."""
+    try:
+        return hash(tuple(values))
+    except TypeError:
+        # Lists and objects within a row.
+        return hash(tuple(value if isinstance(value, Hashable) else repr(value) for value in values))
