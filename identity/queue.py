@@ -31,8 +31,8 @@ on conflict (subject_kind, {", ".join(PAIR)}) do update set
     state = 'open', closed_at = null
 where
     review_items.state in ('open', 'superseded')
-    -- A repair is asked about by whoever proposed it.
-    and review_items.reason <> 'repair'
+    -- A repair is asked about by whoever proposed it, for as long as it is proposed.
+    and (review_items.reason <> 'repair' or review_items.state = 'superseded')
     and (
         review_items.state, review_items.reason, review_items.conflict, review_items.match_weight,
         review_items.waterfall

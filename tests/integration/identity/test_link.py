@@ -25,10 +25,6 @@ class City:
     def __init__(self, database: Database, home: Path) -> None:
         self.database, self.home, self._run = database, home, 0
         make_records(database)
-        with database.psycopg("pipeline") as connection:
-            connection.execute(
-                "alter table identity.int_enterprise_records add code_written text, add legal_rep_name text"
-            )
 
     def put(self, key: str, **values: Any) -> None:
         self.drop(key)

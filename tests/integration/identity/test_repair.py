@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -13,9 +14,11 @@ from hypothesis import strategies as st
 
 from connectors.identifiers import citizen_birth_on, citizen_sex, identify_citizen_no
 from identity.candidates import candidates
+from identity.link import link
+from identity.queue import PAIR, write_queue
 from identity.repair import Proposed, list_proposals, propose_repairs
 from sharing import review
-from tests.integration.review_queue import OTHER_VALID, TRANSPOSED, VALID, add_record, make_records
+from tests.integration.review_queue import OTHER_VALID, TRANSPOSED, VALID, add_item, add_record, make_records
 from tests.unit.identity.test_candidates import slips
 from warehouse.database import Database
 from warehouse.tokens import citizen_token
@@ -284,3 +287,44 @@ def test_who_comes_first_changes_nothing(hub: Database, first: set[str]) -> None
     at_once = proposed([key for key, _ in POOL])
     assert {one[0] for one in at_once} == {"x", "y", "z"}
     assert proposed(sorted(first), [key for key, _ in POOL if key not in first]) == at_once
+
+
+def subjects(hub: Database) -> dict[str, str]:
+    with hub.psycopg("pipeline") as connection:
+        return dict(connection.execute("select record_key, subject_id from identity.current_links").fetchall())
+
+
+def agree(hub: Database, verdict: review.Verdict) -> None:
+    (item,), _ = review.queue(hub, states=("open", "disputed", "decided"))
+    for clerk in "AB":
+        review.give_opinion(hub, item.item_id, verdict=verdict, clerk=clerk, why="both files seen")
+
+
+def test_once_two_people_agree_linkage_attaches_the_record_and_lets_it_go_again(hub: Database, tmp_path: Path) -> None:
+    # Nothing but the number and a surname speaks for the pair: too little for the model.
+    certified(hub, "a", birth_on=BORN, phone="13800000001", sex_code="female")
+    mistyped(hub, "b", name="王女士", phone="13900000002")
+    link(hub, run_id="one", home=tmp_path)
+    assert look(hub).opened == 1
+    before = subjects(hub)
+    assert before["a"] != before["b"]
+    agree(hub, "same")
+    link(hub, run_id="two", home=tmp_path)
+    assert look(hub) == NOTHING
+    assert subjects(hub) == {"a": before["a"], "b": before["a"]}
+    agree(hub, "different")
+    link(hub, run_id="three", home=tmp_path)
+    after = subjects(hub)
+    assert after["a"] == before["a"] != after["b"]
+
+
+@pytest.mark.parametrize(("state", "asked"), [("open", "repair"), ("superseded", "between")])
+def test_linkage_may_ask_about_a_pair_again_once_its_repair_is_closed(hub: Database, state: str, asked: str) -> None:
+    add_record(hub, "a")
+    add_record(hub, "b")
+    add_item(hub, "a", "b", reason="repair", state=state)
+    pair = dict(zip(PAIR, ("s", "t", "a", "s", "t", "b"), strict=True))
+    items = pl.DataFrame([pair | {"reason": "between", "conflict": None, "probability": 0.7, "match_weight": 1.2}])
+    with hub.psycopg("pipeline") as connection:
+        write_queue(connection, "resident", "run", items)
+    assert [(item.state, item.reason) for item in review.queue(hub)[0]] == [("open", asked)]
