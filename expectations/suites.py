@@ -13,6 +13,7 @@ from expectations.checks import Check, between, in_set, not_above, not_null, row
 
 STATUSES = ("good", "watch", "poor", "not_applicable", "too_early", "too_few", "stale")
 SUBJECT_KINDS = ("resident", "enterprise")
+LINK_LEVELS = ("strict", "normal", "loose")
 
 # A released table may lose a fifth of its rows from one release to the next, as a snapshot may (contracts), and five
 # rows whatever their share. More has always been a broken join or a source that went missing.
@@ -39,6 +40,8 @@ SUITES: Mapping[str, tuple[Check, ...]] = {
         not_above("system_count", "record_count"),
         between("disagreement_count", 0),
         between("finding_count", 0),
+        not_null("link_level"),
+        in_set("link_level", LINK_LEVELS),
     ),
     "subjects.enterprises": (
         *_id("enterprise_id"),
@@ -48,6 +51,8 @@ SUITES: Mapping[str, tuple[Check, ...]] = {
         not_above("system_count", "record_count"),
         between("disagreement_count", 0),
         between("finding_count", 0),
+        not_null("link_level"),
+        in_set("link_level", LINK_LEVELS),
     ),
     "subjects.care_homes": (*_id("home_no"), between("licensed_beds", 0), between("in_residence_count", 0)),
     "subjects.relations": (

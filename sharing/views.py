@@ -20,7 +20,18 @@ from warehouse.errors import ConfigurationError, ContractError
 Masks = Mapping[str, Mapping[str, str]]
 
 # Each is a function `shared.mask_<kind>` over columns of this type.
-MASK_KINDS = {"name": "text", "citizen_no": "text", "phone": "text", "address": "text", "birth_on": "date"}
+MASK_KINDS = {
+    "name": "text",
+    "citizen_no": "text",
+    "phone": "text",
+    "address": "text",
+    "birth_on": "date",
+    "year": "date",
+    "care_band": "integer",
+    "hidden": "text",
+}
+# `year where event_kind = 'died'` masks the column in these rows only; the condition is the dbt model's own SQL.
+WHERE = " where "
 
 _TABLE_COMMENT = "select obj_description(to_regclass(%s))"
 
@@ -64,7 +75,8 @@ def view_select(table: ReleasedTable, built: list[Column], masks: Mapping[str, s
         ContractError: a mask is unknown, or does not fit a column of the table: a slip here would show what it hides.
     """
     types = {column.name: column.pg_type for column in built}
-    for name, kind in masks.items():
+    for name, mask in masks.items():
+        kind = mask.partition(WHERE)[0]
         if kind not in MASK_KINDS or types.get(name) != MASK_KINDS[kind]:
             raise ContractError(
                 f"A mask cannot be applied: {kind}.",
@@ -76,8 +88,15 @@ def view_select(table: ReleasedTable, built: list[Column], masks: Mapping[str, s
     return f"select {', '.join(columns)} from {table.history} where _to_release is null"
 
 
-def _masked(name: str, kind: str | None) -> str:
-    return quote(name) if kind is None else f"shared.mask_{kind}({quote(name)}) as {quote(name)}"
+def _masked(name: str, mask: str | None) -> str:
+    if mask is None:
+        return quote(name)
+    kind, _, condition = mask.partition(WHERE)
+    shown = f"shared.mask_{kind}({quote(name)})"
+    if condition:
+        # A row of which nobody knows whether the condition holds stays masked.
+        shown = f"case when ({condition}) is false then {quote(name)} else {shown} end"
+    return f"{shown} as {quote(name)}"
 
 
 class View:

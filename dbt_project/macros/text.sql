@@ -32,3 +32,14 @@
         when upper(btrim({{ column }})) in ('女', 'F', 'FEMALE', '2') then 'female'
     end
 {%- endmacro %}
+
+{# One form for the spellings of an address: city and district off, numbers apart by dashes.
+   上海市浦东新区德州路253弄6号1803室, 德州路253弄 6号 1803室 and 浦东德州路253弄6-1803 are one address. #}
+{% macro address_key(column) -%}
+    btrim(
+        regexp_replace(
+            regexp_replace({{ column }}, '^(上海市?)?(浦东新区|浦东)?|[室\s]', '', 'g'), '[弄号幢栋组#－-]+', '-', 'g'
+        ),
+        '-'
+    )
+{%- endmacro %}

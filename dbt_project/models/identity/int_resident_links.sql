@@ -3,7 +3,8 @@ select
     record.*,
     record.system || '.' || record.table_name as source,
     link.subject_id as resident_id,
-    link.method
+    link.method,
+    link.probability
 from {{ ref('int_person_records') }} as record
 inner join {{ source('identity', 'current_links') }} as link
     on link.subject_kind = 'resident'

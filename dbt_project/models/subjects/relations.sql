@@ -80,6 +80,7 @@ select
     is_current,
     source_system::text as source_system,
     source_table::text as source_table,
-    source_key::text as source_key
+    source_key::text as source_key,
+    source_system || '.' || source_table || ':' || source_key as evidence
 from stated
 where to_id is not null

@@ -27,7 +27,8 @@ benefits as (
 assessed as (
     select distinct on (link.resident_id)
         link.resident_id,
-        assessment.care_level
+        assessment.care_level,
+        assessment.valid_until
     from {{ ref('stg_civil_affairs__care_assessment') }} as assessment
     inner join {{ ref('int_resident_links') }} as link
         on link.source = 'civil_affairs.residents' and assessment.person_no = link.record_key
@@ -41,6 +42,9 @@ staying as (
     select distinct on (link.resident_id)
         link.resident_id,
         stay.home_no,
+        stay.bed_no,
+        stay.admitted_on,
+        stay.is_basic_bed,
         stay.care_level
     from {{ ref('stg_care_homes__stay') }} as stay
     inner join {{ ref('int_resident_links') }} as link
@@ -58,13 +62,55 @@ open_cases as (
     group by reporter_resident_id
 ),
 
+representing as (
+    select
+        legal_rep_resident_id as resident_id,
+        count(*)::integer as legal_rep_count
+    from {{ ref('int_enterprise_golden') }}
+    where legal_rep_resident_id is not null and status is distinct from 'cancelled'
+    group by legal_rep_resident_id
+),
+
+working as (
+    select
+        link.resident_id,
+        min(staff.home_no) as works_at_home_no
+    from {{ ref('stg_care_homes__staff_member') }} as staff
+    inner join {{ ref('int_resident_links') }} as link
+        on link.source = 'care_homes.staff' and staff.staff_no = link.record_key
+    where staff.on_post
+    group by link.resident_id
+),
+
 found as (
     select
         subject_id as resident_id,
-        count(*)::integer as finding_count
+        count(*)::integer as finding_count,
+        string_agg(kind, ',' order by kind) as finding_kinds
     from {{ ref('findings') }}
     where subject_kind = 'resident'
     group by subject_id
+),
+
+-- The living at one address, however it is spelled.
+housed as (
+    select
+        golden.*,
+        deaths.died_on,
+        case
+            when golden.home_address is not null and deaths.died_on is null
+                then {{ address_key('golden.home_address') }}
+        end as address_key
+    from {{ ref('int_resident_golden') }} as golden
+    left join deaths on golden.resident_id = deaths.resident_id
+),
+
+counted as (
+    select
+        housed.*,
+        min(housed.resident_id) over (partition by housed.address_key) as first_resident_id,
+        count(*) over (partition by housed.address_key)::integer as household_size
+    from housed
 )
 
 select
@@ -79,7 +125,7 @@ select
     golden.committee_code,
     golden.phone,
     golden.marital_status,
-    deaths.died_on,
+    golden.died_on,
     benefits.benefit_kinds,
     coalesce(assessed.care_level, staying.care_level)::integer as care_level,
     staying.home_no as care_home_no,
@@ -100,11 +146,38 @@ select
     golden.{{ attribute }}_stated_on,
     {%- endfor %}
     golden.disagreement_count,
-    coalesce(found.finding_count, 0) as finding_count
-from {{ ref('int_resident_golden') }} as golden
-left join deaths on golden.resident_id = deaths.resident_id
+    coalesce(found.finding_count, 0) as finding_count,
+    found.finding_kinds,
+    golden.died_on is not null as is_deceased,
+    case
+        when
+            golden.address_key is not null
+            and golden.household_size <= {{ rule_parameter('household', 'largest_size') }}
+            then golden.first_resident_id
+    end::text as household_id,
+    case
+        when
+            golden.address_key is not null
+            and golden.household_size <= {{ rule_parameter('household', 'largest_size') }}
+            then golden.household_size
+    end as household_size,
+    case
+        when assessed.care_level is not null then 'civil_affairs.care_assessments'
+        when staying.care_level is not null then 'care_homes.stays'
+    end as care_level_source,
+    assessed.valid_until as care_level_until_on,
+    staying.bed_no,
+    staying.admitted_on as stay_since_on,
+    staying.is_basic_bed as is_in_basic_bed,
+    coalesce(representing.legal_rep_count, 0) as legal_rep_count,
+    working.works_at_home_no,
+    {{ link_level('golden.link_probability') }} as link_level,
+    golden.link_probability
+from counted as golden
 left join benefits on golden.resident_id = benefits.resident_id
 left join assessed on golden.resident_id = assessed.resident_id
 left join staying on golden.resident_id = staying.resident_id
 left join open_cases on golden.resident_id = open_cases.resident_id
 left join found on golden.resident_id = found.resident_id
+left join representing on golden.resident_id = representing.resident_id
+left join working on golden.resident_id = working.resident_id

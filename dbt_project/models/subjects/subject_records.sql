@@ -7,7 +7,8 @@ select
     record_key,
     role,
     method::text as method,
-    citizen_no_key is not null as is_certified
+    citizen_no_key is not null as is_certified,
+    probability
 from {{ ref('int_resident_links') }}
 union all
 select
@@ -18,5 +19,6 @@ select
     record_key,
     role,
     method::text,
-    enterprise_key is not null
+    enterprise_key is not null,
+    probability
 from {{ ref('int_enterprise_links') }}

@@ -5,9 +5,14 @@
     ('benefit_started', 'stg_civil_affairs__benefit', 'started_on', none, 'civil_affairs', 'benefits', 'grant_no', 'residents', 'person_no'),
     ('benefit_ended', 'stg_civil_affairs__benefit', 'ended_on', none, 'civil_affairs', 'benefits', 'grant_no', 'residents', 'person_no'),
     ('care_assessed', 'stg_civil_affairs__care_assessment', 'assessed_on', none, 'civil_affairs', 'care_assessments', 'assessment_no', 'residents', 'person_no'),
+    ('care_assessment_expired', 'stg_civil_affairs__care_assessment', 'valid_until', none, 'civil_affairs', 'care_assessments', 'assessment_no', 'residents', 'person_no'),
+    ('qualification_expired', 'stg_care_homes__staff_member', 'qualified_until', none, 'care_homes', 'staff', 'staff_no', 'staff', 'staff_no'),
+    ('health_cert_expired', 'stg_care_homes__staff_member', 'health_cert_until', none, 'care_homes', 'staff', 'staff_no', 'staff', 'staff_no'),
     ('admitted', 'stg_care_homes__stay', 'admitted_on', none, 'care_homes', 'stays', 'stay_no', 'stays', 'stay_no'),
     ('discharged', 'stg_care_homes__stay', 'discharged_on', none, 'care_homes', 'stays', 'stay_no', 'stays', 'stay_no'),
     ('case_found', 'stg_urban_management__case', none, 'found_at', 'urban_management', 'cases', 'case_no', 'cases', 'case_no'),
+    ('case_disposed', 'stg_urban_management__case', none, 'disposed_at', 'urban_management', 'cases', 'case_no', 'cases', 'case_no'),
+    ('case_verified', 'stg_urban_management__case', none, 'verified_at', 'urban_management', 'cases', 'case_no', 'cases', 'case_no'),
     ('case_closed', 'stg_urban_management__case', none, 'closed_at', 'urban_management', 'cases', 'case_no', 'cases', 'case_no'),
 ] -%}
 {#- The last item: is the event's record one that identity resolution has seen, or a market fact. -#}
@@ -15,10 +20,18 @@
     ('established', 'stg_market_supervision__enterprise', 'established_on', none, 'market_supervision', 'enterprises', 'uscc', true),
     ('licence_granted', 'stg_market_supervision__licence', 'valid_from', none, 'market_supervision', 'licences', 'licence_no', false),
     ('licence_expired', 'stg_market_supervision__licence', 'valid_until', none, 'market_supervision', 'licences', 'licence_no', false),
+    ('care_home_filed', 'stg_care_homes__institution', 'filed_on', none, 'care_homes', 'institutions', 'home_no', true),
+    ('equipment_maintained', 'stg_market_supervision__special_equipment', 'last_maintained_on', none, 'market_supervision', 'special_equipment', 'equipment_no', false),
+    ('equipment_due', 'stg_market_supervision__special_equipment', 'next_due_on', none, 'market_supervision', 'special_equipment', 'equipment_no', false),
     ('inspected', 'stg_market_supervision__inspection', 'inspected_on', none, 'market_supervision', 'inspections', 'inspection_no', false),
+    ('inspection_published', 'stg_market_supervision__inspection', 'published_on', none, 'market_supervision', 'inspections', 'inspection_no', false),
     ('penalised', 'stg_market_supervision__penalty', 'decided_on', none, 'market_supervision', 'penalties', 'penalty_no', false),
+    ('penalty_published', 'stg_market_supervision__penalty', 'published_on', none, 'market_supervision', 'penalties', 'penalty_no', false),
+    ('lifecycle_item_sent', 'stg_market_supervision__lifecycle_notice', none, 'sent_at', 'market_supervision', 'lifecycle_notices', 'notice_no', false),
     ('lifecycle_item_done', 'stg_market_supervision__lifecycle_notice', none, 'done_at', 'market_supervision', 'lifecycle_notices', 'notice_no', false),
     ('case_found', 'stg_urban_management__case', none, 'found_at', 'urban_management', 'cases', 'case_no', true),
+    ('case_disposed', 'stg_urban_management__case', none, 'disposed_at', 'urban_management', 'cases', 'case_no', true),
+    ('case_verified', 'stg_urban_management__case', none, 'verified_at', 'urban_management', 'cases', 'case_no', true),
     ('case_closed', 'stg_urban_management__case', none, 'closed_at', 'urban_management', 'cases', 'case_no', true),
 ] -%}
 -- What happened to each subject, in one list; what lies after the business date is not known yet.

@@ -22,9 +22,10 @@ CONTRACTS = [load_contracts()[system] for system in ("market_supervision", "urba
 TABLES = {
     "subjects.residents": "resident_id text, name text, sex_code text, care_level integer, is_certified boolean,"
     " record_count integer, system_count integer, disagreement_count integer default 0,"
-    " finding_count integer default 0",
+    " finding_count integer default 0, link_level text default 'strict'",
     "subjects.enterprises": "enterprise_id text, status text, is_certified boolean, record_count integer,"
-    " system_count integer, disagreement_count integer default 0, finding_count integer default 0",
+    " system_count integer, disagreement_count integer default 0, finding_count integer default 0,"
+    " link_level text default 'strict'",
     "subjects.care_homes": "home_no text, licensed_beds integer, in_residence_count integer",
     "subjects.relations": "relation_id text, kind text, from_kind text, from_id text, to_kind text, to_id text",
     "subjects.cases": "case_no text, status text, is_overdue boolean",
@@ -99,6 +100,7 @@ FAULTS = [
     ("update subjects.relations set from_id = 'E8'", "relations.from_ends_exist"),
     ("update subjects.relations set to_id = 'H8'", "relations.to_ends_exist"),
     ("update subjects.timeline set subject_id = 'R8'", "timeline.subjects_exist"),
+    ("update subjects.residents set link_level = 'certain'", "residents.link_level_in_set"),
     ("update subjects.findings set subject_id = 'E1'", "findings.subjects_exist"),
     ("update subjects.attribute_disagreements set subject_kind = 'resident'", "attribute_disagreements.subjects_exist"),
     ("insert into subjects.cases values ('C2', 'open', false)", "cases.cases_are_the_raw_cases"),

@@ -224,6 +224,25 @@ def snapshot(marts: Any) -> dict[str, Any]:
     return {**seen, "release": marts.rows("select release_id from quality.releases where is_current")}
 
 
+def test_masks_coarsen_what_is_sensitive(database: Database) -> None:
+    with database.psycopg("reader") as connection:
+        row = connection.execute(
+            "select shared.mask_year('2026-05-31'), shared.mask_year(null), shared.mask_hidden('已婚'),"
+            " shared.mask_hidden(null), array_agg(shared.mask_care_band(level) order by level)"
+            " from unnest(array[0, 1, 3, 4, 6, null]) as level"
+        ).fetchone()
+    assert row == (date(2026, 1, 1), None, "***", None, [0, 1, 1, 4, 4, None])
+
+
+def test_a_mask_may_hold_for_some_rows_only(marts: Any) -> None:
+    marts.run("insert into subjects.timeline values ('e2', null, 'R00000000000000a1', '2026-05-31', null)")
+    marts.masks = {**marts.masks, "timeline": {"on_date": "year where subject_kind = 'enterprise'"}}
+    marts.publish()
+    seen = dict(marts.rows("select event_id, on_date from shared.timeline"))
+    # A row of which nobody knows whether the condition holds stays masked.
+    assert seen == {"e1": date(2026, 6, 1), "e2": date(2026, 1, 1)}
+
+
 def test_readers_see_the_year_of_a_birth_and_no_day(database: Database) -> None:
     with database.psycopg("reader") as connection:
         row = connection.execute("select shared.mask_birth_on('1949-12-31'), shared.mask_birth_on(null)").fetchone()

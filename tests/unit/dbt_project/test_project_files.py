@@ -11,12 +11,13 @@ import pytest
 import yaml
 
 from connectors.contract import load_contracts
+from identity.thresholds import NORMAL, STRICT
 from warehouse.paths import DBT_PROJECT_DIR
 
 # Everything that answers differently tomorrow, or from one session or row order to the next.
 CLOCKS = re.compile(
     r"\b(now|current_date|current_timestamp|current_time|localtime|localtimestamp|clock_timestamp"
-    r"|statement_timestamp|transaction_timestamp|timeofday|random|gen_random_uuid|run_started_at|invocation_id)\b"
+    r"|statement_timestamp|transaction_timestamp|timeofday|random(?=\s*\()|gen_random_uuid|run_started_at|invocation_id)\b"
     r"|'(today|now|yesterday|tomorrow)'"
 )
 UNORDERED = re.compile(r"\b(array_agg|string_agg|any_value|json_agg|jsonb_agg)\s*\((?![^;]*?\border\s+by\b)", re.I)
@@ -181,6 +182,11 @@ def test_disagreements_hide_what_the_subject_views_hide() -> None:
     for row in seed("seed_survivorship_rules"):
         shown = masks[f"{row['subject_kind']}s", row["attribute"]]
         assert row["mask"] in (shown, "hidden"), row["attribute"]
+
+
+def test_link_levels_are_those_of_the_identity_room() -> None:
+    given = {row["parameter"]: row for row in seed("seed_rule_parameters") if row["rule"] == "link_level"}
+    assert {name: float(row["value"]) for name, row in given.items()} == {"strict": STRICT, "normal": NORMAL}
 
 
 def test_every_limit_a_rule_asks_for_is_there_from_the_beginning() -> None:

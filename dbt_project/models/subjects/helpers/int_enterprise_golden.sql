@@ -19,6 +19,7 @@ spoken as (
         record.record_key,
         record.enterprise_key,
         record.updated_at,
+        record.probability,
         record.name,
         case when record.enterprise_key not like 'REG%' then record.enterprise_key end as uscc,
         case when record.enterprise_key like 'REG%' then substr(record.enterprise_key, 4) end as registration_no,
@@ -44,6 +45,7 @@ golden as (
         bool_or(enterprise_key is not null) as is_certified,
         count(*)::integer as record_count,
         count(distinct system)::integer as system_count,
+        min(probability) as link_probability,
         {{ disagreement_count(attributes) }}::integer as disagreement_count
     from best
     group by enterprise_id

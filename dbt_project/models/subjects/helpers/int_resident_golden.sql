@@ -32,6 +32,7 @@ select
     bool_or(citizen_no_key is not null) as is_certified,
     count(*)::integer as record_count,
     count(distinct system)::integer as system_count,
+    min(probability) as link_probability,
     {{ disagreement_count(attributes) }}::integer as disagreement_count
 from best
 group by resident_id
