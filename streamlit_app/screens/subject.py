@@ -37,6 +37,8 @@ KINDS: tuple[SubjectKind, ...] = ("resident", "enterprise")
 MATCHES = "subject_matches"
 # Characters that a button's label would read as formatting; masked names are full of stars.
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!~|<>$:&])")
+# What the views show where there is a value that readers are not given.
+HIDDEN = "***"
 EVENTS_AT_FIRST = 20
 EVENTS_MORE = 100
 CASES_PER_PAGE = 10
@@ -194,9 +196,11 @@ def _fact(page: Page, kind: str, name: str, row: Row) -> tuple[str, Content]:
     t, value = page.t, row[name]
     shown: Content = formats.NONE
     if value is not None:
-        if name == "birth_on":
-            # The year is enough to tell namesakes apart; the day would give part of the masked number away.
-            shown = t("subject.born_in", year=value.year)
+        if name in ("birth_on", "died_on"):
+            # Readers are given the year; its first of January is no day anybody was born or died on.
+            shown = t("subject.in_year", year=value.year)
+        elif value == HIDDEN:
+            shown = t("subject.hidden")
         elif name.endswith("_on"):
             shown = formats.day(value)
         elif name == "town_code":
@@ -227,12 +231,11 @@ def _standing(page: Page, kind: str, row: Row) -> None:
     t = page.t
     pairs: list[tuple[str, Content]] = []
     if kind == "resident":
-        benefits = [
-            t.code("benefit_kind", code.strip()) for code in (row["benefit_kinds"] or "").split(",") if code.strip()
-        ]
+        benefits = t("subject.hidden") if row["benefit_kinds"] else t("subject.none")
+        level = row["care_level"]
         pairs += [
-            (t("subject.benefits"), t("format.list").join(benefits) if benefits else t("subject.none")),
-            (t("subject.care_level"), t("subject.none") if row["care_level"] is None else str(row["care_level"])),
+            (t("subject.benefits"), benefits),
+            (t("subject.care_level"), t("subject.none") if level is None else t.code("care_band", level)),
         ]
     else:
         pairs += [

@@ -140,7 +140,19 @@ def test_cases_are_paged(released: Database) -> None:
 @pytest.mark.parametrize(
     ("kind", "subject_id", "expected"),
     [
-        ("resident", RESIDENT, ("李**", "310115********1234", "来源：民政 · 居民登记", "浦东示例养护院", "入住老人")),
+        (
+            "resident",
+            RESIDENT,
+            (
+                "李**",
+                "310115********1234",
+                "来源：民政 · 居民登记",
+                "浦东示例养护院",
+                "入住老人",
+                "重度（4–6 级）",
+                "有（已隐去）",
+            ),
+        ),
         ("enterprise", ENTERPRISE, ("存续", "96 / 120", "法定代表人为", "登记企业", "CNY")),
     ],
 )

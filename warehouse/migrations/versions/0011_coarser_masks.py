@@ -1,4 +1,4 @@
-"""Masks for what contracts call sensitive: the year of a day, a band of care levels, and nothing but that it is there."""
+"""Masks for what contracts call sensitive: the year of a day, a band of care levels, only that there is a value."""
 
 from __future__ import annotations
 
