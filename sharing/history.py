@@ -6,6 +6,7 @@ A row of `release.<table>` is in force from release `_from_release` until before
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,12 +90,18 @@ def built_shape(connection: Connection, table: ReleasedTable) -> list[Column]:
     return columns
 
 
-def ensure_history(connection: Connection, table: ReleasedTable, built: list[Column]) -> None:
+def ensure_history(
+    connection: Connection,
+    table: ReleasedTable,
+    built: list[Column],
+    *,
+    before_retype: Callable[[Connection], None],
+) -> None:
     """Make `release.<table>` able to hold the built columns. Needs the owner role.
 
     A column that disappears from the built table stays in the history, empty from then on. Where a column changes its
-    type the readers' view goes, since it pins the types of its columns; it is missing from then on, so publishing
-    makes it again in the same transaction.
+    type the readers' views go (`before_retype` takes away those over more than this table), since they pin the types
+    of their columns; they are missing from then on, so publishing makes them again in the same transaction.
     """
     there = {column.name: column.pg_type for column in shape(connection, table.history)}
     if not there:
@@ -106,6 +113,7 @@ def ensure_history(connection: Connection, table: ReleasedTable, built: list[Col
     added = [column for column in built if column.name not in there]
     retyped = [column for column in built if column.name in there and there[column.name] != column.pg_type]
     if retyped:
+        before_retype(connection)
         _run(connection, f"drop view if exists {table.view}")
     changes = [f"add column {quote(c.name)} {c.pg_type}" for c in added]
     changes += [f"alter column {quote(c.name)} type {c.pg_type} using {quote(c.name)}::{c.pg_type}" for c in retyped]
@@ -173,6 +181,12 @@ def ensure_indexes(connection: Connection, table: ReleasedTable, difference: Dif
         f"create unique index if not exists {table.name}__current on {table.history} ({quoted(table.key)})"
         " where _to_release is null",
     )
+    if table.has_subject_history:
+        _run(
+            connection,
+            f"create index if not exists {table.name}__closed on {table.history} ({quoted(table.key)})"
+            " where _to_release is not null",
+        )
     for position, columns in enumerate(table.indexes, start=1):
         _run(
             connection,

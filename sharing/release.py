@@ -25,8 +25,9 @@ from sharing.history import (
     find_difference,
     write_difference,
 )
+from sharing.subject_history import drop_history_view, history_view
 from sharing.tables import RELEASED_TABLES, ReleasedTable
-from sharing.views import Masks, View, masks_from_manifest, table_comment
+from sharing.views import Masks, View, masks_from_manifest, table_comment, table_view
 from warehouse.database import Database, connection_error
 from warehouse.errors import CityhubError, PermanentError, TransientError
 from warehouse.roles import ROLE_NAMES, Role
@@ -152,10 +153,13 @@ def _publish(
     connection.execute("select pg_advisory_xact_lock(%s)", [_RELEASE_LOCK])
     connection.execute(f"set local lock_timeout to '{LOCK_TIMEOUT}'".encode())
     work = _compare(connection, masks, tables)
+    history = history_view(tables, {item.table.name: item.built for item in work}, masks)
+    history_stands = history is None or history.stands(connection)
     counts = {item.table.name: item.difference.counts() for item in work}
     current = connection.execute(_CURRENT).fetchone()
     is_same = current is not None and (current[2], current[3]) == (release.business_date, dict(release.systems))
-    if current is not None and is_same and all(w.view_stands and not w.difference.moves for w in work):
+    stands = history_stands and all(item.view_stands for item in work)
+    if current is not None and is_same and stands and not any(item.difference.moves for item in work):
         connection.execute(
             "update release.releases set checked_at = clock_timestamp(), checked_run_id = %s, fingerprint = %s"
             " where release_id = %s",
@@ -171,6 +175,8 @@ def _publish(
         ensure_indexes(connection, item.table, item.difference)
         if not item.view_stands:
             item.view.make(connection)
+    if history is not None and not history_stands:
+        history.make(connection)
     _become(connection, "pipeline")
     connection.execute(
         "insert into release.pointer (release_id) values (%s)"
@@ -186,12 +192,12 @@ def _compare(connection: Connection, masks: Masks, tables: tuple[ReleasedTable, 
     connection.execute(f"lock table {', '.join(table.built for table in tables)} in access share mode".encode())
     _become(connection, "owner")
     for table in tables:
-        ensure_history(connection, table, shapes[table.name])
+        ensure_history(connection, table, shapes[table.name], before_retype=drop_history_view)
     _become(connection, "pipeline")
     work = []
     for table in tables:
         built = shapes[table.name]
-        view = View(table, built, masks.get(table.name, {}), table_comment(connection, table))
+        view = table_view(table, built, masks.get(table.name, {}), table_comment(connection, table))
         difference = find_difference(connection, table, built)
         work.append(_Work(table, built, view, view.stands(connection), difference))
     return work

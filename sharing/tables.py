@@ -19,6 +19,7 @@ class ReleasedTable:
         reader_schema: where readers see it.
         key: columns that identify a row for ever.
         indexes: further look-ups of readers, as column lists of an index over the current rows.
+        has_subject_history: closed rows are looked up too (`sharing.subject_history`).
     """
 
     name: str
@@ -26,6 +27,7 @@ class ReleasedTable:
     reader_schema: str
     key: tuple[str, ...]
     indexes: tuple[str, ...] = ()
+    has_subject_history: bool = False
 
     @property
     def built(self) -> str:
@@ -43,8 +45,8 @@ class ReleasedTable:
         return f"{self.reader_schema}.{self.name}"
 
 
-def _subject(name: str, *key: str, indexes: tuple[str, ...] = ()) -> ReleasedTable:
-    return ReleasedTable(name, "subjects", "shared", key, indexes)
+def _subject(name: str, *key: str, indexes: tuple[str, ...] = (), has_subject_history: bool = False) -> ReleasedTable:
+    return ReleasedTable(name, "subjects", "shared", key, indexes, has_subject_history)
 
 
 def _score(name: str, *key: str) -> ReleasedTable:
@@ -53,8 +55,18 @@ def _score(name: str, *key: str) -> ReleasedTable:
 
 # text_pattern_ops: names are searched by their beginning.
 RELEASED_TABLES: tuple[ReleasedTable, ...] = (
-    _subject("residents", "resident_id", indexes=("name text_pattern_ops", "citizen_no text_pattern_ops")),
-    _subject("enterprises", "enterprise_id", indexes=("name text_pattern_ops", "uscc", "registration_no")),
+    _subject(
+        "residents",
+        "resident_id",
+        indexes=("name text_pattern_ops", "citizen_no text_pattern_ops", "household_id"),
+        has_subject_history=True,
+    ),
+    _subject(
+        "enterprises",
+        "enterprise_id",
+        indexes=("name text_pattern_ops", "uscc", "registration_no"),
+        has_subject_history=True,
+    ),
     _subject("care_homes", "home_no"),
     _subject("relations", "relation_id", indexes=("from_kind, from_id", "to_kind, to_id")),
     _subject("cases", "case_no", indexes=("town_code, found_at desc", "reporter_resident_id", "party_enterprise_id")),

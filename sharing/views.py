@@ -84,11 +84,12 @@ def view_select(table: ReleasedTable, built: list[Column], masks: Mapping[str, s
                 expected=f"one of {', '.join(MASK_KINDS)} on a column of its type",
                 do="correct meta.mask of the dbt model",
             )
-    columns = [_masked(column.name, masks.get(column.name)) for column in built]
+    columns = [masked(column.name, masks.get(column.name)) for column in built]
     return f"select {', '.join(columns)} from {table.history} where _to_release is null"
 
 
-def _masked(name: str, mask: str | None) -> str:
+def masked(name: str, mask: str | None) -> str:
+    """A column as readers see it, under its own name."""
     if mask is None:
         return quote(name)
     kind, _, condition = mask.partition(WHERE)
@@ -100,21 +101,21 @@ def _masked(name: str, mask: str | None) -> str:
 
 
 class View:
-    """The view of one released table as it should be.
+    """A readers' view as it should be.
 
     Args:
-        comment: bilingual comment of the built table.
+        name: schema and name.
+        select: its query.
+        comment: what it is, in both languages.
+        comments: the same of each column.
     """
 
-    def __init__(self, table: ReleasedTable, built: list[Column], masks: Mapping[str, str], comment: str | None):
-        self._table = table
-        select = view_select(table, built, masks)
-        comments = [f"comment on view {table.view} is {_literal(comment)}"]
-        comments += [
-            f"comment on column {table.view}.{quote(column.name)} is {_literal(column.comment)}" for column in built
-        ]
-        self._create = f"create or replace view {table.view} as {select}"
-        self._rest = [*comments, f"grant select on {table.view} to cityhub_reader, cityhub_pipeline"]
+    def __init__(self, name: str, select: str, comment: str | None, comments: Mapping[str, str | None]):
+        self._name = name
+        said = [f"comment on view {name} is {_literal(comment)}"]
+        said += [f"comment on column {name}.{quote(column)} is {_literal(text)}" for column, text in comments.items()]
+        self._create = f"create or replace view {name} as {select}"
+        self._rest = [*said, f"grant select on {name} to cityhub_reader, cityhub_pipeline"]
         self.digest = hashlib.sha256("\n".join([self._create, *self._rest]).encode()).hexdigest()
 
     def stands(self, connection: Connection) -> bool:
@@ -122,7 +123,7 @@ class View:
         row = connection.execute(
             "select to_regclass(%s) is not null and exists"
             " (select 1 from release.views where view_name = %s and definition = %s)",
-            [self._table.view, self._table.view, self.digest],
+            [self._name, self._name, self.digest],
         ).fetchone()
         return row is not None and bool(row[0])
 
@@ -133,15 +134,21 @@ class View:
                 connection.execute(self._create.encode())
         except psycopg.errors.InvalidTableDefinition:
             # Postgres replaces a view in place only when columns are added at its end.
-            connection.execute(f"drop view {self._table.view}".encode())
+            connection.execute(f"drop view {self._name}".encode())
             connection.execute(self._create.encode())
         for statement in self._rest:
             connection.execute(statement.encode())
         connection.execute(
             "insert into release.views (view_name, definition) values (%s, %s)"
             " on conflict (view_name) do update set definition = excluded.definition",
-            [self._table.view, self.digest],
+            [self._name, self.digest],
         )
+
+
+def table_view(table: ReleasedTable, built: list[Column], masks: Mapping[str, str], comment: str | None) -> View:
+    """The view of one released table; `comment` is that of the built table."""
+    select = view_select(table, built, masks)
+    return View(table.view, select, comment, {column.name: column.comment for column in built})
 
 
 def table_comment(connection: Connection, table: ReleasedTable) -> str | None:

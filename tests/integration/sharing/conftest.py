@@ -16,7 +16,7 @@ DAY = date(2026, 6, 30)
 
 MARTS = {
     "subjects.residents": "resident_id text, name text, citizen_no text, phone text, home_address text,"
-    " town_code text, record_count integer, system_count integer",
+    " town_code text, record_count integer, system_count integer, household_id text",
     "subjects.enterprises": "enterprise_id text, uscc text, registration_no text, name text, status text,"
     " town_code text, record_count integer, system_count integer",
     "subjects.care_homes": "home_no text, name text, licensed_beds integer",
