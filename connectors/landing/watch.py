@@ -12,8 +12,10 @@ from connectors.checks.values import read_values
 from connectors.contract import TableContract
 from warehouse.errors import HeldBatch
 
-# One or two values that cannot be read are dirt; that none of three can is the column's doing.
+# One or two values that cannot be read are dirt. That none of three can is the column's doing where they are half the
+# batch; in a column that few rows fill, three clerks may have written 不详, and only twenty are no chance.
 _FEWEST_VALUES = 3
+_MANY_VALUES = 20
 
 
 class TypeWatch:
@@ -26,9 +28,11 @@ class TypeWatch:
     def __init__(self, table: TableContract) -> None:
         self._table = table
         self._suspects = {column.name: 0 for column in table.columns if column.pg_type != "text"}
+        self._rows = 0
 
     def see(self, frame: pl.DataFrame, rejections: Mapping[str, int]) -> None:
         """Take a frame as received, and how many of its rows each rule refused."""
+        self._rows += frame.height
         for name, unread in list(self._suspects.items()):
             failed = rejections.get(f"{name}_type", 0)
             values = frame.height - frame.get_column(name).null_count()
@@ -50,7 +54,8 @@ class TypeWatch:
             HeldBatch: one is not.
         """
         table = self._table
-        retyped = {name: unread for name, unread in self._suspects.items() if unread >= _FEWEST_VALUES}
+        few = max(_FEWEST_VALUES, self._rows / 2)
+        retyped = {name: unread for name, unread in self._suspects.items() if unread >= min(few, _MANY_VALUES)}
         if not retyped:
             return
         said = [

@@ -133,7 +133,8 @@ def _print_table(entry: dict[str, Any]) -> None:
     shown.columns[0].no_wrap = True
     out.print(shown)
     source = " ".join(filter(None, (entry["source_name"], entry["source_format"], entry["encoding"])))
-    cursor = f", cursor {entry['cursor']}" if entry["cursor"] else ""
+    cursor = f", cursor {entry['cursor']} less {entry['overlap_minutes']:,} min" if entry["cursor"] else ""
+    cursor += f", whole every {entry['sweep_every_days']} days" if entry["sweep_every_days"] else ""
     low, high = entry["rows"]
     out.print(
         f"{entry['load_mode']}{cursor}; from {source}; {low:,} to {high:,} rows, fresh within"
