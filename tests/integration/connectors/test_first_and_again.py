@@ -1,0 +1,105 @@
+"""A first load takes raw's place, a complete one after it stages only what differs; both end as any other landing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connectors.contract import GateRequest, GateResult
+from connectors.landing import ensure_raw
+from warehouse.database import Database
+
+SHAPE = """
+select
+    (select array_agg((attname, format_type(atttypid, atttypmod), attnotnull, col_description(attrelid, attnum))::text
+        order by attname) from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped),
+    (select array_agg((conname, contype, pg_get_constraintdef(oid))::text order by conname)
+        from pg_constraint where conrelid = c.oid and contype <> 'n'),
+    (select array_agg(indexdef order by indexname) from pg_indexes where schemaname = 'raw_fire_safety'),
+    obj_description(c.oid, 'pg_class'), c.relpersistence, c.relowner::regrole::text, c.relacl::text
+from pg_class as c where c.oid = 'raw_fire_safety.checks'::regclass
+"""
+
+
+def shape(database: Database) -> Any:
+    with database.psycopg("pipeline") as connection:
+        return connection.execute(SHAPE).fetchone()
+
+
+class Counting:
+    """A gate that notes how many rows were staged."""
+
+    def __init__(self, database: Database, *, passes: bool = True) -> None:
+        self._database = database
+        self._passes = passes
+        self.staged: list[int] = []
+
+    def __call__(self, request: GateRequest) -> GateResult:
+        with self._database.psycopg("pipeline") as connection:
+            (rows,) = connection.execute(f"select count(*) from {request.stage}".encode()).fetchone() or (0,)
+        self.staged.append(rows)
+        return GateResult(self._passes, failed=() if self._passes else ("told so",))
+
+
+def test_a_first_load_leaves_the_table_the_contract_describes(database: Database, kit: Any, make_row: Any) -> None:
+    contract = kit.contract("sql", "snapshot")
+    ensure_raw(database, {"fire_safety": contract})
+    created = shape(database)
+    kit.sqlite([make_row(n) for n in range(30)] + [make_row(3), make_row("X", level="?")])
+    result = kit.land(database, contract)
+    assert (result.read, result.inserted, result.quarantined) == (32, 30, 2)
+    assert shape(database) == created
+    with database.psycopg("pipeline") as connection:
+        found = connection.execute(
+            "select distinct _batch_id, _first_batch_id, _changed_at is null, _deleted_at is null, _row_hash is null"
+            " from raw_fire_safety.checks"
+        ).fetchall()
+    assert found == [(result.batch_id, result.batch_id, False, True, False)]
+
+
+def test_a_view_keeps_reading_the_raw_table_it_was_made_over(database: Database, kit: Any, make_row: Any) -> None:
+    contract = kit.contract("sql", "snapshot")
+    ensure_raw(database, {"fire_safety": contract})
+    with database.psycopg("pipeline") as connection:
+        connection.execute("create view raw_fire_safety.seen as select site_no from raw_fire_safety.checks")
+    kit.sqlite([make_row(n) for n in range(3)])
+    assert kit.land(database, contract).inserted == 3
+    with database.psycopg("pipeline") as connection:
+        assert connection.execute("select count(*) from raw_fire_safety.seen").fetchone() == (3,)
+
+
+def test_only_what_differs_is_staged(database: Database, kit: Any, make_row: Any, raw: Any) -> None:
+    contract = kit.contract("sql", "snapshot")
+    kit.sqlite([make_row(n) for n in range(30)])
+    kit.land(database, contract)
+    gate = Counting(database)
+    # One row changed, one new, one that comes twice, one gone.
+    rows = [make_row(n, name="改名" if n == 4 else "滨江消防站") for n in range(29)] + [make_row(40), make_row(7)]
+    kit.sqlite(rows)
+    result = kit.land(database, contract, gate=gate)
+    assert gate.staged == [2]
+    counts = (result.read, result.inserted, result.updated, result.unchanged, result.deleted, result.quarantined)
+    assert counts == (31, 1, 1, 28, 1, 1)
+    assert [row[1] for row in raw(database, contract)].count("改名") == 1
+    again = kit.land(database, contract, gate=gate)
+    assert (again.unchanged, again.quarantined, len(gate.staged)) == (30, 1, 1)
+
+
+def test_a_held_batch_is_kept_whole_where_only_its_differences_were_staged(
+    database: Database, kit: Any, make_row: Any, print_of: Any
+) -> None:
+    contract = kit.contract("sql", "snapshot")
+    kit.sqlite([make_row(n) for n in range(30)])
+    kit.land(database, contract)
+    before = print_of(database, contract.tables[0])
+    changed = [make_row(n, level="5" if n == 2 else "3") for n in range(30)] + [make_row(3, level="9")]
+    kit.sqlite([*changed, make_row("X", level="?")])
+    gate = Counting(database, passes=False)
+    held = kit.land(database, contract, gate=gate)
+    assert (held.state, held.read, held.quarantined, gate.staged) == ("held", 32, 32, [1])
+    with database.psycopg("pipeline") as connection:
+        kept = connection.execute(f"select site_no from quarantine.held_batch_{held.batch_id}").fetchall()
+        refused = connection.execute("select row_key from quarantine.rejected_rows order by 1").fetchall()
+    # Every row that came is in one of the two: the repeated key among the refused, the others whole.
+    assert sorted(kept) == [(f"S{n:03d}",) for n in range(30) if n != 3]
+    assert refused == [("S003",), ("S003",), ("X",)]
+    assert print_of(database, contract.tables[0]) == before
