@@ -7,6 +7,7 @@ next loader of the table closes the one and drops the other, and pulls from the 
 from __future__ import annotations
 
 import logging
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date
@@ -15,6 +16,7 @@ from pathlib import Path
 from traceback import extract_tb, format_tb
 from typing import Any
 
+import polars as pl
 import psycopg
 
 from connectors.contract import AdmissionGate, GateRequest, GateResult, SystemContract, TableContract
@@ -28,7 +30,7 @@ from connectors.landing.quarantine import close_repaired, has_new_rejects, store
 from connectors.landing.repeats import Repeats, put_back
 from connectors.landing.session import landing_session
 from connectors.landing.settle import kind_of_stage, settle
-from connectors.landing.stage import Stage
+from connectors.landing.stage import Prepared, Stage
 from connectors.landing.watch import OrderWatch
 from connectors.transports import Pull, open_transport
 from connectors.transports.base import new_columns_note
@@ -170,12 +172,12 @@ class _Landing:
             self.connection.commit()
             # Closed here, not by the garbage collector: a pull let go half-way has to be called off at the source.
             order = OrderWatch(self.table)
-            with closing(read_ahead(pull.batches)) as frames:
+            with closing(read_ahead(_prepared(stage, read_ahead(pull.batches)))) as frames:
                 try:
                     for frame in frames:
                         stage.add(frame)
                         if pull.is_ordered:
-                            order.see(frame)
+                            order.see(frame.frame)
                 except TransientError as error:
                     if is_replaced or not (pull.is_ordered and order.holds and stage.read):
                         raise
@@ -338,6 +340,13 @@ class _Landing:
         is_begun = self.broken is not None and self.result.cursor is None
         is_sweep = self.table.sweep_every_days is not None and (pull.is_complete or is_begun)
         return self.business_date if is_sweep else None
+
+
+def _prepared(stage: Stage, frames: Generator[pl.DataFrame, None, None]) -> Iterator[Prepared]:
+    """The frames checked, in a thread of their own between the source's and the one that copies."""
+    with closing(frames):
+        for frame in frames:
+            yield stage.prepare(frame)
 
 
 def _unforeseen(error: Exception) -> str:

@@ -32,6 +32,8 @@ class LineWriter:
 
     def write(self, good: pl.DataFrame, names: Sequence[str], arrivals: pl.Series) -> bytes:
         """What COPY is sent: of each row these columns, its hash and its number of arrival."""
+        if good.is_empty():
+            return b""
         texts = pl.DataFrame([_texts(good.get_column(name)) for name in self.names])
         texts = texts.select(pl.all().fill_null(MISSING))
         line = texts.select(pl.concat_str(pl.all(), separator="\t")).to_series()

@@ -14,12 +14,13 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import polars as pl
 import psycopg
 
-from connectors.checks import Checked, check_batch
+from connectors.checks import check_batch
 from connectors.checks.batch import Tokens
 from connectors.checks.values import read_values
 from connectors.contract import TableContract
@@ -56,6 +57,18 @@ _SEND_BYTES = 1 << 18
 Kind = Literal["whole", "lasting", "sifted"]
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A frame as received, and what is to be copied of it: `lines` of the columns `names`, and the refused rows."""
+
+    frame: pl.DataFrame
+    names: Sequence[str]
+    lines: bytes
+    rejected: pl.DataFrame
+    warnings: Mapping[str, int]
+    rejections: Mapping[str, int]
+
+
 class Stage:
     """The rows of one batch on their way to raw.
 
@@ -84,6 +97,7 @@ class Stage:
         self._watch = TypeWatch(table)
         self._writer = LineWriter(table)
         self._refused: set[int] = set()
+        self._prepared = 0
 
     @property
     def roll(self) -> str:
@@ -100,20 +114,29 @@ class Stage:
         self._connection.commit()
         self.exists = True
 
-    def add(self, frame: pl.DataFrame) -> None:
-        """Check a frame of rows as received and copy it: good rows to the stage, the others with their reasons."""
-        if not self.exists:
-            self.create()
+    def prepare(self, frame: pl.DataFrame) -> Prepared:
+        """Check a frame of rows as received and write what COPY is sent. Touches no connection: while one frame is
+        copied, another thread may prepare the next. Frames are prepared in the order they are added in."""
         checked = check_batch(self._table, frame, tokens=self._tokens)
         names = roll_columns(self._table) if self.kind == "sifted" else self._writer.names
-        self._copy_good(self.roll, checked.good, checked.kept + (self.read + 1), names)
-        if checked.rejected.height:
-            keyed = checked.rejected.with_columns(match_key(self._table, checked.rejected))
-            self._copy_rejected(keyed.select(_REJECTED_COLUMNS))
+        lines = self._writer.write(checked.good, names, checked.kept + (self._prepared + 1))
+        rejected = checked.rejected
+        if rejected.height:
+            rejected = rejected.with_columns(match_key(self._table, rejected)).select(_REJECTED_COLUMNS)
+        self._prepared += frame.height
+        return Prepared(frame, names, lines, rejected, checked.warnings, checked.rejections)
+
+    def add(self, prepared: Prepared) -> None:
+        """Copy a prepared frame: good rows to the stage, the others with their reasons."""
+        if not self.exists:
+            self.create()
+        self._copy_good(self.roll, prepared.lines, prepared.names)
+        if prepared.rejected.height:
+            self._copy_rejected(prepared.rejected)
         self._connection.commit()
-        self._spool.add(frame)
-        self._watch.see(frame, checked.rejections)
-        self._count(checked, frame.height)
+        self._spool.add(prepared.frame)
+        self._watch.see(prepared.frame, prepared.rejections)
+        self._count(prepared)
 
     def require_types(self) -> None:
         """See that no column of the batch changed its type.
@@ -127,7 +150,7 @@ class Stage:
         """Stage the rows of a sifted batch that have these numbers. They were checked before, and are good."""
         for frame, numbers in self._spool.find(arrivals):
             good = check_batch(self._table, frame, tokens=self._tokens).good
-            self._copy_good(self.name, good, numbers, self._writer.names)
+            self._copy_good(self.name, self._writer.write(good, self._writer.names, numbers), self._writer.names)
 
     def fill_up(self) -> None:
         """Stage every good row of a sifted batch, for one that is to be kept whole."""
@@ -138,9 +161,11 @@ class Stage:
             checked = check_batch(self._table, frame, tokens=self._tokens)
             arrivals = numbers.gather(checked.kept)
             is_kept = ~arrivals.is_in(list(self._refused))
+            names = self._writer.names
+            lines = self._writer.write(checked.good.filter(is_kept), names, arrivals.filter(is_kept))
             # Rows that do not fit the column's type are why the batch is held.
             with suppress(HeldBatch):
-                self._copy_good(self.name, checked.good.filter(is_kept), arrivals.filter(is_kept), self._writer.names)
+                self._copy_good(self.name, lines, names)
             self._connection.commit()
 
     def refuse(self, rows: Mapping[int, Refused]) -> None:
@@ -168,17 +193,16 @@ class Stage:
         tables += [f"pg_temp.{name}" for name in names]
         self._connection.execute(f"drop table if exists {', '.join(tables)}".encode())
 
-    def _count(self, checked: Checked, rows: int) -> None:
-        self.read += rows
-        self.rejected += checked.rejected.height
-        for rules, counted in ((self.warnings, checked.warnings), (self.rejections, checked.rejections)):
+    def _count(self, prepared: Prepared) -> None:
+        self.read += prepared.frame.height
+        self.rejected += prepared.rejected.height
+        for rules, counted in ((self.warnings, prepared.warnings), (self.rejections, prepared.rejections)):
             for rule, count in counted.items():
                 rules[rule] = rules.get(rule, 0) + count
 
-    def _copy_good(self, target: str, good: pl.DataFrame, arrivals: pl.Series, names: Sequence[str]) -> None:
-        if good.is_empty():
+    def _copy_good(self, target: str, block: bytes, names: Sequence[str]) -> None:
+        if not block:
             return
-        block = self._writer.write(good, names, arrivals)
         columns = ", ".join(quote(name) for name in (*names, "_row_hash", "_arrival"))
         try:
             _copy(self._connection, f"{quote_qualified(target)} ({columns})", copy_options(), block)

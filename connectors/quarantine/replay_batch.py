@@ -118,7 +118,7 @@ class Replay:
     def _merge(self, connection: Connection, stage: Stage, rows: Sequence[Row], batch_id: int) -> None:
         table, result = self._table, self._result
         for frame in frames(table, rows):
-            stage.add(frame)
+            stage.add(stage.prepare(frame))
         repeats = settle_repeats(connection, table, stage.name)
         stage.refuse(repeats.rejected)
         plan = make_plan(connection, table, stage.name, is_complete=False)
