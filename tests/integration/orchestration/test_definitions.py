@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -93,13 +94,15 @@ def test_the_hourly_job_pulls_urban_management_and_alarms_only(definitions: dg.D
     assert dg.AssetKey(["release", "current"]) in keys
 
 
-def pull_civil_affairs(url: str, monkeypatch: pytest.MonkeyPatch) -> tuple[dg.ExecuteInProcessResult, list[str]]:
+def pull_civil_affairs(
+    url: str, monkeypatch: pytest.MonkeyPatch, **told: Any
+) -> tuple[dg.ExecuteInProcessResult, list[str]]:
     """Materialise civil affairs' first table from `url`; the result and the state of every batch it tried."""
     monkeypatch.setenv("CITYHUB_SOURCE_CIVIL_AFFAIRS_URL", url)
     monkeypatch.setattr(raw_assets, "RETRY_SECONDS", 0)
     contract = load_contracts()["civil_affairs"]
     assets = [raw_assets.build_raw_asset(contract, contract.tables[0])]
-    result = dg.materialize(assets, resources={"hub": HubConfig()}, raise_on_error=False)
+    result = dg.materialize(assets, resources={"hub": HubConfig(**told)}, raise_on_error=False)
     with hub.hub_database().psycopg("pipeline") as connection:
         rows = connection.execute(
             "select state from ops.batches where run_id = %s order by batch_id", [result.run_id]
@@ -133,6 +136,32 @@ def test_a_column_beyond_the_contract_is_a_warning_until_it_is_gone(
     assert pulled() == (True, [("passed", 0.0)])
     # Nothing new to tell.
     assert pulled() == (True, [])
+
+
+@pytest.mark.usefixtures("definitions")
+def test_a_sweep_asked_for_may_lose_rows_only_by_leave(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'city.sqlite'}"
+    with sqlite3.connect(tmp_path / "city.sqlite") as source:
+        source.execute(
+            f"create table residents ({', '.join(load_contracts()['civil_affairs'].tables[0].column_names)})"
+        )
+        people = [(f"P{n}", "甲", "2026-06-30 08:00:00") for n in range(20)]
+        source.executemany("insert into residents (person_no, name, updated_at) values (?, ?, ?)", people)
+    assert pull_civil_affairs(url, monkeypatch, sweep="all")[1] == ["admitted"]
+    with sqlite3.connect(tmp_path / "city.sqlite") as source:
+        source.execute("delete from residents where person_no <> 'P7'")
+    assert pull_civil_affairs(url, monkeypatch, sweep="none")[1] == ["admitted"]
+    assert pull_civil_affairs(url, monkeypatch, sweep="all")[1] == ["held"]
+    leave = {"allow_shrink": ["civil_affairs.residents"], "allowed_by": "王主任", "why": "a town left the district"}
+    result, states = pull_civil_affairs(url, monkeypatch, sweep="all", **leave)
+    assert states == ["admitted"]
+    with hub.hub_database().psycopg("reader") as connection:
+        kept = connection.execute(
+            "select gone_count, before_count, allowed_by, why from quality.allowances inner join quality.batches"
+            " using (batch_id) where run_id = %s",
+            [result.run_id],
+        ).fetchall()
+    assert kept == [(19, 20, "王主任", "a town left the district")]
 
 
 @pytest.mark.usefixtures("definitions")
