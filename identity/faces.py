@@ -2,8 +2,8 @@
 
 A property company stands in hundreds of cases under one name and one code; comparing each with each would cost the
 square of it and tell nothing new. A face is one combination of features; its first record (by key) stands for it in
-every pair, the others hang on that one. Rows of a register are never lumped together (each is an entry of its own),
-nor is a record that a decision names.
+every pair, the others hang on that one. Certified records and rows of a register are faces of their own (the first join
+by their identifiers, the second are one entry each), and so is a record that a decision names.
 
 Hot values are taken out here: a telephone that many names share and a birthday that too many records share are filled
 in, not told, so they neither find nor support a link.
@@ -57,32 +57,41 @@ def build_faces(kind: Kind, features: pl.DataFrame, named: pl.DataFrame | None =
         *((pl.col("system") == system) & (pl.col("table_name") == table) for system, table in REGISTERS[kind]),
     )
     frame = without_hot_values(kind, features).with_columns(is_register=is_register)
-    apart = pl.col("is_register")
+    apart = pl.col("is_register") | pl.col("identifier").is_not_null()
     if named is not None and named.height:
         frame = frame.join(named.select(*KEY, is_named=pl.lit(True)), on=KEY, how="left")
         apart = apart | pl.col("is_named").fill_null(False)
-    own = pl.when(apart).then(pl.concat_str(*KEY, separator="|")).otherwise(pl.lit(""))
-    frame = frame.with_columns(own=own).sort(KEY)
-    groups = frame.group_by([*columns, "is_register", "own"], maintain_order=True).agg(
-        *(pl.col(name).first() for name in KEY), size=pl.len(), records=pl.struct(KEY)
+    kept = [*KEY, *columns, "is_register", "size"]
+    alone = frame.filter(apart).with_columns(size=pl.lit(1, pl.UInt32)).select(kept)
+    # Of equal records the first by key stands for all.
+    others = frame.filter(~apart).sort(KEY)
+    groups = others.group_by(columns, maintain_order=True).agg(
+        *(pl.col(name).first() for name in (*KEY, "is_register")), size=pl.len(), records=pl.struct(KEY)
     )
-    groups = groups.sort(KEY).with_row_index("face").with_columns(pl.col("face").cast(pl.Int64))
-    members = groups.select("face", "records").explode("records").unnest("records")
-    return Faces(groups.drop("records", "own"), members)
+    table = pl.concat([alone, groups.select(kept)]).sort(KEY).with_row_index("face")
+    table = table.with_columns(pl.col("face").cast(pl.Int64))
+    crowded = groups.select("records", *KEY).join(table.select("face", *KEY), on=KEY, how="left")
+    members = pl.concat(
+        [
+            table.select("face", *KEY).join(groups.select(KEY), on=KEY, how="anti"),
+            crowded.select("face", "records").explode("records").unnest("records"),
+        ]
+    )
+    return Faces(table, members)
 
 
-def mark_fresh(kind: Kind, now: Faces, before: Faces) -> Faces:
+def mark_fresh(now: Faces, before: Faces) -> Faces:
     """`now` with `is_fresh`: a face is fresh when no face before said the same for the same records."""
-    columns = [*KEY, *FEATURES[kind], "is_register", "size", "held"]
-    same = _with_held(before).select(columns).with_columns(was_there=pl.lit(True))
-    table = _with_held(now).join(same, on=columns, how="left", nulls_equal=True, maintain_order="left")
-    return Faces(table.with_columns(is_fresh=pl.col("was_there").is_null()).drop("was_there", "held"), now.members)
+    known = _fingerprints(before)
+    return Faces(now.table.with_columns(is_fresh=~_fingerprints(now).is_in(known.implode())), now.members)
 
 
-def _with_held(faces: Faces) -> pl.DataFrame:
-    """The table with a fingerprint of each face's records."""
+def _fingerprints(faces: Faces) -> pl.Series:
+    """One number per face for what it says and whose records say it; two faces share one by chance in 2⁶⁴."""
+    said = pl.struct(pl.exclude("face", "is_fresh")).hash(0).alias("said")
     held = faces.members.group_by("face").agg(held=pl.struct(KEY).hash(0).sum())
-    return faces.table.join(held, on="face", how="left", maintain_order="left")
+    frame = faces.table.select("face", said).join(held, on="face", how="left", maintain_order="left")
+    return frame.select(pl.struct("said", "held").hash(0)).to_series()
 
 
 def without_hot_values(kind: Kind, features: pl.DataFrame) -> pl.DataFrame:

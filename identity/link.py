@@ -116,7 +116,9 @@ def _link_kind(connection: psycopg.Connection[Any], memory: Memory, kind: Kind, 
     pairs = scored if work.stale is None else read_pairs(connection, kind)
     settled = settle(model, work.faces, pairs, decisions, read_earlier(connection, kind))
     write_settled(connection, kind, run_id, settled)
-    resolved = resolve_kind(connection, kind, run_id)
+    # Only what changed may move, unless everything was compared anew.
+    since = past.through_changed_at if past is not None and work.stale is not None else None
+    resolved = resolve_kind(connection, kind, run_id, since)
     write_loose(connection, kind, settled.loose)
     mode = "full" if work.stale is None else "incremental"
     compared = work.features.height if work.stale is None else work.stale.height
@@ -161,8 +163,8 @@ def _incremental(
     now = faces_of(model, features, decisions)
     if prior(now) != prior(before):
         return None
-    now = mark_fresh(kind, now, before)
-    gone = mark_fresh(kind, before, now)
+    now = mark_fresh(now, before)
+    gone = mark_fresh(before, now)
     shifted = shifted_faces(kind, now.table, before.table)
     table = now.table.with_columns(is_fresh=pl.col("is_fresh") | pl.col("face").is_in(shifted.implode()))
     stale = [

@@ -17,6 +17,7 @@ it holds no part of a number or a name.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,32 @@ create temp table clustered (
     system text, table_name text, record_key text, cluster text, identifier text, method text,
     probability double precision, model_version text
 ) on commit drop
+"""
+
+
+# A record keeps its subject unless it, its cluster or a record of the same subject has changed.
+_TOUCHED = """
+create temp table touched on commit drop as
+select system, table_name, record_key from clustered
+union
+select system, table_name, record_key from {relation} where changed_at > %(since)s
+"""
+_OF_THE_SAME_SUBJECTS = """
+insert into touched
+select distinct l.system, l.table_name, l.record_key
+from touched as t
+inner join lateral (
+    select n.subject_id from identity.links as n
+    where
+        n.subject_kind = %(kind)s and n.system = t.system and n.table_name = t.table_name
+        and n.record_key = t.record_key
+    order by n.link_id desc limit 1
+) as now on true
+inner join identity.links as l on l.subject_id = now.subject_id
+where not exists (
+    select 1 from touched as k
+    where k.system = l.system and k.table_name = l.table_name and k.record_key = l.record_key
+)
 """
 
 
@@ -90,13 +117,24 @@ def resolve(database: Database, *, run_id: str) -> dict[str, Resolved]:
     return results
 
 
-def resolve_kind(connection: psycopg.Connection[Any], kind: str, run_id: str) -> Resolved:
-    """Link the records of one kind. The temp table `clustered` (see `CLUSTERED`) says what belongs together."""
+def resolve_kind(
+    connection: psycopg.Connection[Any], kind: str, run_id: str, since: datetime | None = None
+) -> Resolved:
+    """Link the records of one kind.
+
+    The temp table `clustered` (see `CLUSTERED`) says what belongs together. With `since`, records that have not changed
+    after it, stand in no cluster and share no subject with one that has or does, are left where they are.
+    """
     relation, key, prefix = KINDS[kind]
     settings = {"kind": kind, "prefix": prefix, "run_id": run_id, "strict": str(STRICT)}
     for name, value in settings.items():
         connection.execute("select set_config(%s, %s, true)", [f"cityhub.{name}", value])
     connection.execute("analyze clustered")
+    if since is not None:
+        connection.execute(_TOUCHED.format(relation=relation), {"since": since})
+        connection.execute("analyze touched")
+        connection.execute(_OF_THE_SAME_SUBJECTS, {"kind": kind})
+        connection.execute("analyze touched")
     connection.execute(
         f"""
         create temp table incoming on commit drop as
@@ -118,6 +156,7 @@ def resolve_kind(connection: psycopg.Connection[Any], kind: str, run_id: str) ->
             c.model_version
         from {relation} as r
         left join clustered as c using (system, table_name, record_key)
+        {"" if since is None else "inner join touched using (system, table_name, record_key)"}
         """
     )
     connection.execute(_SQL)
@@ -131,6 +170,7 @@ def resolve_kind(connection: psycopg.Connection[Any], kind: str, run_id: str) ->
     row = connection.execute("select (select count(*) from incoming), (select count(*) from decided)").fetchone()
     assert row is not None
     connection.execute("drop table clustered, incoming, known, kept, decided, newcomers, events_before")
+    connection.execute("drop table if exists touched")
     return Resolved(
         records=row[0],
         linked=row[1],
