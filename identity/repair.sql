@@ -48,12 +48,12 @@ where t.written is null and k.system = t.system and k.table_name = t.table_name 
 -- Candidates to look at: those of touched records, and those that a record changed since the last look may support.
 -- Each step is a table with statistics of its own: planned as one query, the last joins became nested loops over all.
 create temp table recent on commit drop as
-select citizen_no_key, birth_on, changed_at
+select citizen_no_key, birth_on
 from identity.int_person_records
 where
     (citizen_no_key is not null or birth_on is not null)
     and changed_at >= coalesce(
-        (select through_changed_at from identity.repair_progress) - current_setting('cityhub.overlap')::interval,
+        nullif(current_setting('cityhub.through'), '')::timestamptz - current_setting('cityhub.overlap')::interval,
         '-infinity'
     );
 analyze recent;
@@ -88,7 +88,13 @@ from hit as h
 inner join identity.int_person_records as o on o.birth_on = h.birth_on
 where
     h.is_single and o.citizen_no_key is null and coalesce(h.sex_code = o.sex_code, true)
-    and (o.system, o.table_name, o.record_key) <> (h.system, h.table_name, h.record_key);
+    and (o.system, o.table_name, o.record_key) <> (h.system, h.table_name, h.record_key)
+    -- A date that forms fill in when nobody knows it vouches for nobody.
+    and h.birth_on not in (
+        select u.birth_on from identity.int_person_records as u
+        where u.citizen_no_key is null and u.birth_on in (select v.birth_on from hit as v where v.is_single)
+        group by u.birth_on having count(*) > current_setting('cityhub.hot_birth')::integer
+    );
 analyze supported;
 -- :: read
 select
@@ -241,9 +247,20 @@ left join identity.decisions_in_force as d
 where
     p.proposal_id = w.proposal_id
     and (p.item_id is distinct from i.item_id or d.verdict is not null);
--- :: progress
-insert into identity.repair_progress (through_changed_at)
-select max(changed_at) from recent
-on conflict (only_row) do update
-set through_changed_at = greatest(repair_progress.through_changed_at, excluded.through_changed_at)
-where excluded.through_changed_at > coalesce(repair_progress.through_changed_at, '-infinity');
+-- :: has_changed
+-- Also remembers what is seen now; on the first look, everything is new.
+with extent as (
+    select count(*) as records_count, max(changed_at) as through_changed_at from identity.int_person_records
+),
+
+remembered as (
+    insert into identity.repair_progress (records_count, through_changed_at)
+    select records_count, through_changed_at from extent
+    on conflict (only_row) do update
+    set records_count = excluded.records_count, through_changed_at = excluded.through_changed_at
+)
+
+select p.records_count, p.through_changed_at
+from extent as e
+left join identity.repair_progress as p on true
+where (p.records_count, p.through_changed_at) is distinct from (e.records_count, e.through_changed_at);

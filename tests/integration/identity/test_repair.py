@@ -156,6 +156,37 @@ def test_a_name_and_a_birth_date_that_leave_many_numbers_propose_none(hub: Datab
     assert look(hub) == Proposed(1, 0, 0, 0)
 
 
+def test_a_date_that_forms_fill_in_vouches_for_nobody(hub: Database) -> None:
+    add_record(hub, "a", name="王小明", birth_on=BORN)
+    mistyped(hub, "b", VALID[:12] + "13" + VALID[14:])
+    change(
+        hub,
+        "insert into identity.int_person_records (system, table_name, record_key, name, birth_on, citizen_no_grade)"
+        " select 's', 't', 'd' || n, '王小明', %s, 'missing' from generate_series(1, 500) as n",
+        BORN,
+    )
+    assert look(hub) == Proposed(1, 0, 0, 0)
+
+
+def test_nobody_and_nothing_but_nulls_give_nothing(hub: Database) -> None:
+    assert look(hub) == NOTHING
+    for key in "ab":
+        add_record(hub, key, citizen_no_grade=None, changed_at=None)
+    assert look(hub) == NOTHING
+
+
+def test_one_mistyped_number_in_many_records_is_one_question_each(hub: Database) -> None:
+    certified(hub, "a")
+    change(
+        hub,
+        "insert into identity.int_person_records (system, table_name, record_key, name, citizen_no_written,"
+        " citizen_no_grade) select 's', 't', 'm' || n, case when n <= 3 then '王小明' else '无名氏' end, %s,"
+        " 'repairable' from generate_series(1, 1000) as n",
+        TRANSPOSED,
+    )
+    assert look(hub) == Proposed(examined=1000, proposed=3, superseded=0, opened=3)
+
+
 def test_a_certified_record_of_that_name_and_date_says_nothing_about_another_number(hub: Database) -> None:
     certified(hub, "a", OTHER_VALID, birth_on=BORN)
     mistyped(hub, "b", VALID[:12] + "13" + VALID[14:])
