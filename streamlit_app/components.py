@@ -74,6 +74,11 @@ def check_chip(t: Texts, status: str) -> Markup:
     return span(f"chip check-{status}", span(f"sign sign-{status}"), t.code("check", status))
 
 
+def chip(look: str, text: str, title: str = "") -> Markup:
+    """Any state by colour, sign and word; `look` is the status whose colour and sign it takes."""
+    return span(f"chip chip-{look}", span(f"sign sign-{look}"), text, title=title)
+
+
 def tag(text: str) -> Markup:
     """A quiet label."""
     return span("tag", text)

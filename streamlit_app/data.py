@@ -277,7 +277,7 @@ def timeline(release: Release, kind: str, subject_id: str, *, limit: int) -> lis
     return released(
         release,
         "select * from shared.timeline where subject_kind = :kind and subject_id = :id"
-        " order by on_date desc nulls last, event_id limit :limit",
+        " order by on_date desc nulls last, at desc nulls last, event_id limit :limit",
         kind=kind,
         id=subject_id,
         limit=limit,

@@ -13,7 +13,7 @@ import streamlit as st
 from markupsafe import Markup
 
 from sharing.search import MAX_ROWS, Found, SubjectKind
-from streamlit_app import data, formats
+from streamlit_app import data, formats, subject_parts
 from streamlit_app.components import (
     EMPTY,
     Column,
@@ -32,13 +32,13 @@ from streamlit_app.components import (
 )
 from streamlit_app.data import Row
 from streamlit_app.shell import Page, begin, page_head, page_offset, pager, subject_address
+from streamlit_app.subject_words import BY_YEAR, source_note, table_label, town_name, value_text
 
 KINDS: tuple[SubjectKind, ...] = ("resident", "enterprise")
 MATCHES = "subject_matches"
 # Characters that a button's label would read as formatting; masked names are full of stars.
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!~|<>$:&])")
-# What the views show where there is a value that readers are not given.
-HIDDEN = "***"
+DEATH = "died"
 EVENTS_AT_FIRST = 20
 EVENTS_MORE = 100
 CASES_PER_PAGE = 10
@@ -125,7 +125,7 @@ def _label(page: Page, kind: SubjectKind, match: Found) -> str:
     t = page.t
     words = [
         match.identifier,
-        _town(page, match.town_code) if match.town_code else None,
+        town_name(page, match.town_code) if match.town_code else None,
         t.code("enterprise_status", match.status) if match.status and kind == "enterprise" else None,
         t("subject.joined", records=match.record_count, systems=match.system_count),
     ]
@@ -148,17 +148,22 @@ def _subject(page: Page, kind: str, subject_id: str) -> None:
     if MATCHES in st.session_state:
         st.button(t("subject.back"), on_click=st.query_params.clear, type="tertiary", icon=":material/arrow_back:")
     show(_head(page, kind, subject_id, row))
+    subject_parts.findings(page, kind, subject_id, row)
     left, right = st.columns([7, 5], gap="large")
     with left:
         show(heading(t("subject.attributes"), t("subject.attributes_note")))
         names = RESIDENT_FACTS if kind == "resident" else ENTERPRISE_FACTS
         pairs = [_fact(page, kind, name, row) for name in names if name not in OPTIONAL_FACTS or row[name] is not None]
         show(facts(pairs, "panel facts-wide"))
-        _standing(page, kind, row)
+        subject_parts.disagreements(page, kind, subject_id, row)
+        subject_parts.standing(page, kind, row)
+        if kind == "resident":
+            subject_parts.household(page, subject_id, row)
         _relations(page, kind, subject_id)
         _cases(page, kind, subject_id)
     with right:
         _timeline(page, kind, subject_id)
+    subject_parts.history(page, kind, subject_id)
     _records(page, kind, subject_id)
 
 
@@ -173,95 +178,26 @@ def _head(page: Page, kind: str, subject_id: str, row: Row) -> Markup:
             span("subject-name", row["name"] or t("subject.nameless")),
             tag(t.code("subject_kind", kind)),
             tag(certified),
+            *([tag(t("subject.deceased"))] if row.get("is_deceased") else []),
+            subject_parts.link_tag(page, row),
         ),
-        box("section-note", span("mono", subject_id), t("format.stop"), joined, _source(page, row.get("name_source"))),
-    )
-
-
-def _source(page: Page, source: str | None) -> Markup:
-    """Which system said it."""
-    if not source:
-        return EMPTY
-    return span("fact-source", page.t("subject.said_by", source=_table_label(page, *source.split(".", 1))))
-
-
-def _table_label(page: Page, system: str, table_name: str) -> str:
-    t = page.t
-    return t(
-        "subject.table_of", system=t.code("system", system), table=t.code("source_table", f"{system}.{table_name}")
+        box(
+            "section-note",
+            span("mono", subject_id),
+            t("format.stop"),
+            joined,
+            source_note(page, row.get("name_source"), row.get("name_stated_on")),
+        ),
     )
 
 
 def _fact(page: Page, kind: str, name: str, row: Row) -> tuple[str, Content]:
     t, value = page.t, row[name]
-    shown: Content = formats.NONE
-    if value is not None:
-        if name in ("birth_on", "died_on"):
-            # Readers are given the year; its first of January is no day anybody was born or died on.
-            shown = t("subject.in_year", year=value.year)
-        elif value == HIDDEN:
-            shown = t("subject.hidden")
-        elif name.endswith("_on"):
-            shown = formats.day(value)
-        elif name == "town_code":
-            shown = _town(page, value)
-        elif name == "registered_capital_cny":
-            shown = t("format.cny", amount=formats.number(value))
-        elif name == "legal_rep_name" and row.get("legal_rep_resident_id"):
-            shown = link(subject_address(t, "resident", row["legal_rep_resident_id"]), str(value))
-        elif name in ("sex_code", "marital_status"):
-            shown = t.code(name.removesuffix("_code"), value)
-        elif name in ("kind", "status"):
-            shown = t.code(f"enterprise_{name}", value)
-        else:
-            shown = str(value)
-    source = _source(page, row.get(f"{name}_source")) if value is not None else EMPTY
-    return t(f"attribute.{kind}.{name}"), join([shown, source])
-
-
-def _town(page: Page, code: str) -> str:
-    for row in data.towns(page.release):
-        if row["town_code"] == code:
-            return page.t.pick(row, "name")
-    return code
-
-
-def _standing(page: Page, kind: str, row: Row) -> None:
-    """Benefits and care of a resident; licences, penalties and the care home of an enterprise."""
-    t = page.t
-    pairs: list[tuple[str, Content]] = []
-    if kind == "resident":
-        benefits = t("subject.hidden") if row["benefit_kinds"] else t("subject.none")
-        level = row["care_level"]
-        pairs += [
-            (t("subject.benefits"), benefits),
-            (t("subject.care_level"), t("subject.none") if level is None else t.code("care_band", level)),
-        ]
-    else:
-        pairs += [
-            (t("subject.licences"), formats.number(row["licence_count"])),
-            (t("subject.penalties"), formats.number(row["penalty_count"])),
-        ]
-    pairs.append((t("subject.open_cases"), formats.number(row["open_case_count"])))
-    home = data.care_home(page.release, row["care_home_no"]) if row["care_home_no"] else None
-    if home is not None:
-        pairs += _home(page, kind, home)
-    title = "subject.standing_resident" if kind == "resident" else "subject.standing_enterprise"
-    show(heading(t(title), t("subject.standing_note", day=formats.day(page.release.business_date))))
-    show(facts(pairs, "panel facts-wide"))
-
-
-def _home(page: Page, kind: str, home: Row) -> list[tuple[str, Content]]:
-    t = page.t
-    name: Content = home["name"] or home["home_no"]
-    if kind == "resident" and home["enterprise_id"]:
-        name = link(subject_address(t, "enterprise", home["enterprise_id"]), name)
-    pairs: list[tuple[str, Content]] = [(t("subject.care_home"), name)]
-    if kind == "enterprise":
-        beds = t("subject.beds_of", used=home["in_residence_count"], licensed=home["licensed_beds"])
-        food = t("subject.yes") if home["has_valid_food_licence"] else t("subject.no")
-        pairs += [(t("subject.beds"), beds), (t("subject.food_licence"), food)]
-    return pairs
+    shown: Content = value_text(page, name, value)
+    if name == "legal_rep_name" and value is not None and row.get("legal_rep_resident_id"):
+        shown = link(subject_address(t, "resident", row["legal_rep_resident_id"]), str(value))
+    source = source_note(page, row.get(f"{name}_source"), row.get(f"{name}_stated_on"))
+    return t(f"attribute.{kind}.{name}"), join([shown, source if value is not None else EMPTY])
 
 
 def _relations(page: Page, kind: str, subject_id: str) -> None:
@@ -269,8 +205,8 @@ def _relations(page: Page, kind: str, subject_id: str) -> None:
     rows = data.relations(page.release, kind, subject_id)
     show(heading(t("subject.relations"), t("subject.relations_note")))
     columns = [
-        Column(t("subject.relation")),
-        Column(t("subject.other")),
+        Column(t("subject.relation"), css="wide"),
+        Column(t("subject.other"), css="wide"),
         Column(t("subject.since"), is_minor=True),
         Column(t("subject.current")),
     ]
@@ -286,7 +222,7 @@ def _relations(page: Page, kind: str, subject_id: str) -> None:
         until = formats.day(row["until_on"]) if row["until_on"] else ""
         body.append(
             [
-                join([t.code(labels, row["kind"]), _source(page, f"{row['source_system']}.{row['source_table']}")]),
+                join([t.code(labels, row["kind"]), source_note(page, f"{row['source_system']}.{row['source_table']}")]),
                 other,
                 formats.day(row["since_on"]) + (t("subject.until", day=until) if until else ""),
                 t("subject.yes") if row["is_current"] else t("subject.past"),
@@ -330,15 +266,20 @@ def _timeline(page: Page, kind: str, subject_id: str) -> None:
     events = [
         box(
             "event",
-            box("event-day", formats.day(row["on_date"])),
+            box("event-day", _event_day(page, row)),
             box("event-text", t.pick(row, "label")),
-            box("event-source", _table_label(page, row["system"], row["table_name"])),
+            box("event-source", table_label(page, f"{row['system']}.{row['table_name']}")),
         )
         for row in rows
     ]
     show(box("panel", box("timeline", *events)))
     if len(found) > most:
         st.button(t("subject.more_events"), on_click=_remember, args=(key, most + EVENTS_MORE), width="stretch")
+
+
+def _event_day(page: Page, row: Row) -> str:
+    """The day of an event; of a death readers are given the year."""
+    return value_text(page, BY_YEAR[1], row["on_date"]) if row["event_kind"] == DEATH else formats.day(row["on_date"])
 
 
 def _remember(key: str, value: int) -> None:

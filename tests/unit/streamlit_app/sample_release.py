@@ -217,6 +217,7 @@ def _subjects(connection: psycopg.Connection) -> None:
         for n in range(30)
     ]
     _insert(connection, "shared.residents", names, residents)
+    _whole(connection)
     names = "enterprise_id uscc name kind status legal_rep_name legal_rep_resident_id registered_capital_cny"
     names += " established_on address town_code care_home_no is_certified record_count system_count licence_count"
     names += " penalty_count open_case_count name_source uscc_source address_source status_source town_code_source"
@@ -307,6 +308,43 @@ def _subjects(connection: psycopg.Connection) -> None:
     ]
     names = "subject_kind subject_id system table_name record_key role method is_certified"
     _insert(connection, "shared.subject_records", names, records)
+
+
+def _whole(connection: psycopg.Connection) -> None:
+    """What stands beside a resident's attributes: two in a household, a finding, a contradiction, a change."""
+    connection.execute(
+        "update shared.residents set household_id = 'R0000000000000000', household_size = 2"
+        " where resident_id in ('R0000000000000000', 'R0000000000000001')"
+    )
+    connection.execute(
+        "update shared.residents set finding_count = 1, disagreement_count = 1, legal_rep_count = 1,"
+        " care_level_source = 'civil_affairs.care_assessments', stay_since_on = '2024-05-06', is_in_basic_bed = true"
+        " where resident_id = 'R0000000000000000'"
+    )
+    connection.execute(
+        "insert into shared.findings values ('f1', 'two_beds', 'resident', 'R0000000000000000', 'care_home', 'H0001',"
+        " '2026-05-27', 'care_homes.stays:S1,care_homes.stays:S2', '同一人同时占两张床', 'One person in two beds',"
+        " 'act', 'civil_affairs')"
+    )
+    said = ("resident", "R0000000000000000", "name")
+    _insert(
+        connection,
+        "shared.attribute_disagreements",
+        "subject_kind subject_id attribute value_no value_shown is_golden system table_name record_key record_count",
+        [
+            (*said, 1, "李**", True, "civil_affairs", "residents", "P0001", 1),
+            (*said, 2, "李**", False, "care_homes", "stays", "S1", 1),
+        ],
+    )
+    names = "subject_kind subject_id attribute value_shown source from_release from_on to_release to_on is_current"
+    phone = ("resident", "R0000000000000000", "phone")
+    register, days = "civil_affairs.residents", (date(2026, 6, 1), date(2026, 6, 20))
+    history = [
+        (*phone, "139****0001", register, 1, days[0], 2, days[1], False),
+        (*phone, "138****5678", register, 2, days[1], None, None, True),
+        (*phone[:2], "town_code", "310115004", register, 1, days[0], None, None, True),
+    ]
+    _insert(connection, "shared.subject_history", names, history)
 
 
 def _cases(connection: psycopg.Connection, rng: random.Random, codes: Sequence[str]) -> None:

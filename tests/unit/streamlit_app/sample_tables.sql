@@ -4,12 +4,32 @@ create table shared.residents (resident_id text, name text, citizen_no text, sex
     home_address text, hukou_address text, town_code text, committee_code text, phone text, marital_status text,
     died_on date, benefit_kinds text, care_level int, care_home_no text, is_certified boolean, record_count int,
     system_count int, open_case_count int, name_source text, citizen_no_source text, birth_on_source text,
-    home_address_source text, town_code_source text, phone_source text);
+    home_address_source text, town_code_source text, phone_source text, name_stated_on date default '2026-01-15',
+    finding_count int default 0, disagreement_count int default 0, is_deceased boolean default false,
+    household_id text, household_size int, care_level_source text, stay_since_on date, is_in_basic_bed boolean,
+    legal_rep_count int default 0, works_at_home_no text, link_level text default 'strict',
+    link_probability float8 default 1);
 create table shared.enterprises (enterprise_id text, uscc text, registration_no text, name text, kind text,
     status text, legal_rep_name text, legal_rep_resident_id text, registered_capital_cny numeric(14,2),
     established_on date, industry_code text, address text, town_code text, care_home_no text, is_certified boolean,
     record_count int, system_count int, licence_count int, penalty_count int, open_case_count int, name_source text,
-    uscc_source text, address_source text, status_source text, town_code_source text);
+    uscc_source text, address_source text, status_source text, town_code_source text,
+    finding_count int default 0, disagreement_count int default 0, next_licence_until_on date default '2026-08-01',
+    days_to_licence_expiry int default 32, expired_licence_count int default 0, inspection_count int default 2,
+    last_inspected_on date default '2026-03-01', last_inspection_result text default 'rectify',
+    penalty_amount_cny numeric(16,2) default 0, equipment_count int default 2, equipment_overdue_count int default 1,
+    double_notice_state text default 'done', double_feedback_state text default 'late',
+    double_tracking_state text default 'pending', double_random_state text default 'overdue',
+    double_assessment_state text, double_publication_state text, case_count int default 3,
+    risk_signals text default 'equipment_overdue,notice_overdue', link_level text default 'normal',
+    link_probability float8 default 0.985);
+create table shared.findings (finding_id text, kind text, subject_kind text, subject_id text, other_kind text,
+    other_id text, since_on date, evidence text, label_zh text, label_en text, severity text, owner_department text);
+create table shared.attribute_disagreements (subject_kind text, subject_id text, attribute text, value_no int,
+    value_shown text, is_golden boolean, system text, table_name text, record_key text, record_count int,
+    since_on date);
+create table shared.subject_history (subject_kind text, subject_id text, attribute text, value_shown text, source text,
+    from_release bigint, from_on date, to_release bigint, to_on date, is_current boolean);
 create table shared.care_homes (home_no text, enterprise_id text, name text, licensed_beds int, basic_beds int,
     star int, address text, town_code text, in_residence_count int, has_valid_food_licence boolean);
 create table shared.relations (relation_id text, kind text, from_kind text, from_id text, to_kind text, to_id text,

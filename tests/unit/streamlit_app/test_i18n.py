@@ -21,7 +21,7 @@ CJK = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")
 PROSE = re.compile(r"[A-Za-z]{2,}[ ,]+[A-Za-z]{2,}")
 TEXT_BETWEEN_TAGS = re.compile(r">[^<>{}]*[A-Za-z]{2,}[^<>{}]*<")
 # Words for the database or the browser, not for a reader: SQL, font lists, paths of an SVG, class names.
-NOT_FOR_READERS = {"data.py", "theme/__init__.py", "sparkline.py", "serve.py", "components.py"}
+NOT_FOR_READERS = {"data.py", "subject_data.py", "theme/__init__.py", "sparkline.py", "serve.py", "components.py"}
 CLASSES = re.compile(r"[a-z][a-z0-9_]*(-[a-z0-9_]+)*( [a-z][a-z0-9_]*(-[a-z0-9_]+)*)*")
 
 
