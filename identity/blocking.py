@@ -59,7 +59,7 @@ def candidates_sql(kind: Kind) -> str:
         f" where size > 1 and identifier is null and is_fresh and ({_TELLING[kind]})"
     )
     return (
-        "select join_key_l, join_key_r, min(match_key)::varchar as match_key from ("
+        "select join_key_l, join_key_r, cast(min(match_key) as string) as match_key from ("
         + "\nunion all\n".join(parts)
         + ") as found group by join_key_l, join_key_r"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import math
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
@@ -14,8 +14,8 @@ from identity.comparisons import SINGLING
 from identity.faces import Faces
 from identity.model import Kind, Model
 
-# Splink speaks of everything it does; a linkage says what matters itself.
-_SPLINK_LOGGERS = ("splink", "splink.internals")
+Engine = Literal["duckdb", "spark"]
+FREQUENCIES = "name_frequencies"
 
 
 def prior(faces: Faces) -> float:
@@ -30,7 +30,9 @@ def prior(faces: Faces) -> float:
     return float(2.0 ** -max(10, math.ceil(math.log2(max(2, subjects)))))
 
 
-def score(model: Model, faces: pl.DataFrame, match_prior: float, at_least: float) -> pl.DataFrame:
+def score(
+    model: Model, faces: pl.DataFrame, match_prior: float, at_least: float, engine: Engine = "duckdb"
+) -> pl.DataFrame:
     """Score the pairs that blocking finds among the faces.
 
     Args:
@@ -41,52 +43,74 @@ def score(model: Model, faces: pl.DataFrame, match_prior: float, at_least: float
         `left`, `right` (faces, left <= right), `probability`, `weight` and, per comparison, `level_<name>` (position
         of its level among those that are not null, counted from the end: Splink's gamma) and `weight_<name>` in bits.
     """
-    names = [str(comparison["output_column_name"]) for comparison in model.settings["comparisons"]]
+    # Splink speaks of everything it does; a linkage says what matters itself.
+    logging.getLogger("splink").setLevel(logging.ERROR)
+    if engine == "spark":
+        from identity.spark import score_on_spark
+
+        found = score_on_spark(model, faces, match_prior, at_least)
+    else:
+        found = _score_on_duckdb(model, faces, match_prior, at_least)
+    return found.rename({"left_face": "left", "right_face": "right"}).sort("left", "right")
+
+
+def _score_on_duckdb(model: Model, faces: pl.DataFrame, match_prior: float, at_least: float) -> pl.DataFrame:
     with duckdb_connection() as connection:
-        connection.register("faces_in", faces.to_arrow())
-        connection.execute("create table faces as select * from faces_in")
+        create_table(connection, "faces", faces)
         connection.execute(f"create table candidates as {candidates_sql(model.kind)}")
         count = connection.execute("select count(*) from candidates").fetchall()
         if not count[0][0]:
-            return _empty(names)
-        linker = _linker(model, connection, match_prior)
+            return no_scores(model)
+        # Imported here, as DuckDB below: together they take 1.5 s, which only a linkage should pay.
+        from splink import Linker
+        from splink.backends.duckdb import DuckDBAPI
+
+        api = DuckDBAPI(connection)
+        settings = settings_for(model, match_prior)
+        linker = Linker(api.register("faces"), settings, log_level=None, validate_settings=False)
+        if model.frequencies:
+            create_table(connection, FREQUENCIES, frequencies(model, faces))
+            linker.table_management.register_term_frequency_lookup(api.register(FREQUENCIES), "name")
+        linker.table_management.register_blocked_pairs_for_predict(api.register("candidates"))
         found = linker.inference.predict(threshold_match_probability=at_least, warning_mode="never")
-        columns = ", ".join(
-            f"gamma_{name}::integer as level_{name}, {_weight(model, name)} as weight_{name}" for name in names
-        )
-        table = connection.sql(
-            "select face_l as left_face, face_r as right_face, match_probability as probability,"
-            f" match_weight as weight, {columns} from {found.physical_name}"
-        ).to_arrow_table()
-    frame = pl.DataFrame(pl.from_arrow(table))
-    return frame.rename({"left_face": "left", "right_face": "right"}).sort("left", "right")
+        return pl.DataFrame(pl.from_arrow(connection.sql(scores_sql(model, found.physical_name)).to_arrow_table()))
+
+
+def scores_sql(model: Model, predicted: str) -> str:
+    """SQL that brings Splink's predictions into the columns of `score`; faces are `left_face` and `right_face`."""
+    columns = ", ".join(
+        f"cast(gamma_{name} as int) as level_{name}, {_weight(model, name)} as weight_{name}" for name in _names(model)
+    )
+    return (
+        "select face_l as left_face, face_r as right_face, match_probability as probability, match_weight as weight,"
+        f" {columns} from {predicted}"
+    )
+
+
+def no_scores(model: Model) -> pl.DataFrame:
+    """What `scores_sql` gives when there is nothing to compare."""
+    faces, weights = ("left_face", "right_face"), ("probability", "weight")
+    schema: dict[str, Any] = dict.fromkeys(faces, pl.Int64) | dict.fromkeys(weights, pl.Float64)
+    for name in _names(model):
+        schema |= {f"level_{name}": pl.Int32, f"weight_{name}": pl.Float64}
+    return pl.DataFrame(schema=schema)
+
+
+def frequencies(model: Model, faces: pl.DataFrame) -> pl.DataFrame:
+    """`name` and `tf_name` of every full name among the faces."""
+    names = faces.filter(pl.col("name").is_not_null()).select("name", "surname").unique(maintain_order=True)
+    frame = names.select("name", tf_name=model.name_frequencies(names))
+    # A dotted name may be split in two ways: the likelier one counts.
+    return frame.group_by("name").agg(pl.col("tf_name").max())
 
 
 def shifted_faces(kind: Kind, now: pl.DataFrame, before: pl.DataFrame) -> pl.Series:
     """Faces of `now` whose blocks came within their rules' reach since `before`, or left it."""
     with duckdb_connection() as connection:
-        for name, frame in (("faces", now), ("before", before)):
-            connection.register(f"{name}_in", frame.to_arrow())
-            connection.execute(f"create table {name} as select * from {name}_in")
+        create_table(connection, "faces", now)
+        create_table(connection, "before", before)
         found = connection.sql(shifted_sql(kind)).to_arrow_table()
     return pl.DataFrame(pl.from_arrow(found)).get_column("face")
-
-
-def _weight(model: Model, name: str) -> str:
-    has_frequency = any(
-        level.get("tf_adjustment_column")
-        for comparison in model.settings["comparisons"]
-        if comparison["output_column_name"] == name
-        for level in comparison["comparison_levels"]
-    )
-    return f"mw_{name} + mw_tf_adj_{name}" if has_frequency else f"mw_{name}"
-
-
-def _empty(names: list[str]) -> pl.DataFrame:
-    schema: dict[str, Any] = {"left": pl.Int64, "right": pl.Int64, "probability": pl.Float64, "weight": pl.Float64}
-    for name in names:
-        schema |= {f"level_{name}": pl.Int32, f"weight_{name}": pl.Float64}
-    return pl.DataFrame(schema=schema)
 
 
 def settings_for(model: Model, match_prior: float) -> dict[str, Any]:
@@ -105,7 +129,6 @@ def settings_for(model: Model, match_prior: float) -> dict[str, Any]:
 
 def duckdb_connection() -> Any:
     """An in-memory DuckDB that fetches nothing from anywhere."""
-    # Imported here, as Splink below: together they take 1.5 s, which only a linkage should pay.
     import duckdb
 
     connection = duckdb.connect(":memory:")
@@ -114,23 +137,22 @@ def duckdb_connection() -> Any:
     return connection
 
 
-def _linker(model: Model, connection: Any, match_prior: float) -> Any:
-    from splink import Linker
-    from splink.backends.duckdb import DuckDBAPI
+def create_table(connection: Any, name: str, frame: pl.DataFrame) -> None:
+    """A frame as a table of a DuckDB connection."""
+    connection.register(f"{name}_in", frame.to_arrow())
+    connection.execute(f"create table {name} as select * from {name}_in")
+    connection.unregister(f"{name}_in")
 
-    for name in _SPLINK_LOGGERS:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    settings = settings_for(model, match_prior)
-    api = DuckDBAPI(connection)
-    linker = Linker(api.register("faces"), settings, log_level=None, validate_settings=False)
-    if model.frequencies:
-        names = connection.sql("select distinct name, surname from faces where name is not null").to_arrow_table()
-        frame = pl.DataFrame(pl.from_arrow(names))
-        frame = frame.select("name", tf_name=model.name_frequencies(frame))
-        # A dotted name may be split in two ways: the likelier one counts.
-        frame = frame.group_by("name").agg(pl.col("tf_name").max())
-        connection.register("name_frequencies_in", frame.to_arrow())
-        connection.execute("create table name_frequencies as select * from name_frequencies_in")
-        linker.table_management.register_term_frequency_lookup(api.register("name_frequencies"), "name")
-    linker.table_management.register_blocked_pairs_for_predict(api.register("candidates"))
-    return linker
+
+def _names(model: Model) -> list[str]:
+    return [str(comparison["output_column_name"]) for comparison in model.settings["comparisons"]]
+
+
+def _weight(model: Model, name: str) -> str:
+    has_frequency = any(
+        level.get("tf_adjustment_column")
+        for comparison in model.settings["comparisons"]
+        if comparison["output_column_name"] == name
+        for level in comparison["comparison_levels"]
+    )
+    return f"mw_{name} + mw_tf_adj_{name}" if has_frequency else f"mw_{name}"

@@ -18,7 +18,7 @@ import psycopg
 
 from identity import blocking, comparisons, faces, thresholds
 from identity.cluster import MOST_FACES
-from identity.engine import prior, shifted_faces
+from identity.engine import Engine, prior, shifted_faces
 from identity.faces import Faces, build_faces, mark_fresh
 from identity.features.records import KEY, features_of
 from identity.linkage import Decision, compare, faces_of, settle
@@ -77,27 +77,32 @@ class _Work:
     stale: pl.DataFrame | None
 
 
-def link(database: Database, *, run_id: str, home: Path, full: bool = False) -> dict[str, Linked]:
+def link(
+    database: Database, *, run_id: str, home: Path, full: bool = False, engine: Engine = "duckdb"
+) -> dict[str, Linked]:
     """Link every record of the current state, in one transaction under one lock.
 
     Args:
         run_id: the run that links, events, pairs and questions are recorded under.
         home: the hub's home, where linkage remembers features.
         full: compare everything anew, whatever has changed.
+        engine: what scores the pairs; the result is the same.
     """
     results: dict[str, Linked] = {}
     memory = Memory(home)
     with database.psycopg("pipeline") as connection:
         lock(connection)
         for kind in KINDS:
-            results[kind] = _link_kind(connection, memory, kind, run_id, full)
+            results[kind] = _link_kind(connection, memory, kind, run_id, full, engine)
     for kind in KINDS:
         if results[kind].mode != "unchanged":
             memory.forget(kind, but=run_id)
     return results
 
 
-def _link_kind(connection: psycopg.Connection[Any], memory: Memory, kind: Kind, run_id: str, full: bool) -> Linked:
+def _link_kind(
+    connection: psycopg.Connection[Any], memory: Memory, kind: Kind, run_id: str, full: bool, engine: Engine
+) -> Linked:
     model = load_model(kind)
     decisions, newest = read_decisions(connection, kind)
     digest = f"{rules_digest(model)}:{newest}"
@@ -111,7 +116,7 @@ def _link_kind(connection: psycopg.Connection[Any], memory: Memory, kind: Kind, 
         features = features_of(kind, read_records(connection, kind))
         work = _Work(features, faces_of(model, features, decisions), None)
     memory.keep(kind, run_id, work.features)
-    scored = compare(model, work.faces)
+    scored = compare(model, work.faces, engine)
     write_pairs(connection, kind, run_id, model.version, scored, stale=work.stale)
     pairs = scored if work.stale is None else read_pairs(connection, kind)
     settled = settle(model, work.faces, pairs, decisions, read_earlier(connection, kind))
@@ -127,6 +132,7 @@ def _link_kind(connection: psycopg.Connection[Any], memory: Memory, kind: Kind, 
         kind,
         run_id,
         mode=mode,
+        engine=engine,
         version=model.version,
         digest=digest,
         seen=seen,

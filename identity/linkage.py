@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from identity.cluster import Clustering, Edge, cluster
-from identity.engine import prior, score
+from identity.engine import Engine, prior, score
 from identity.faces import Faces, build_faces
 from identity.features.records import KEY
 from identity.model import Model
@@ -57,16 +57,16 @@ class Settled:
     loose: pl.DataFrame
 
 
-def compare(model: Model, faces: Faces, match_prior: float | None = None) -> pl.DataFrame:
+def compare(model: Model, faces: Faces, engine: Engine = "duckdb") -> pl.DataFrame:
     """The scored pairs of records (`PAIR_COLUMNS`) at or above loose, a face's first record standing for all.
 
     `faces.table` may have `is_fresh`: only pairs with a fresh face are scored then.
     """
-    chance = prior(faces) if match_prior is None else match_prior
+    chance = prior(faces)
     table = faces.table
     if "is_fresh" not in table.columns:
         table = table.with_columns(is_fresh=pl.lit(True))
-    scored = score(model, table, chance, LOOSE).with_columns(waterfall=_waterfall(model, chance))
+    scored = score(model, table, chance, LOOSE, engine).with_columns(waterfall=_waterfall(model, chance))
     scored = scored.select("left", "right", "probability", match_weight="weight", waterfall="waterfall")
     first = faces.table.select("face", *KEY)
     between = scored.filter(pl.col("left") != pl.col("right"))

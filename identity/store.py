@@ -214,6 +214,7 @@ def write_run(
     run_id: str,
     *,
     mode: str,
+    engine: str,
     version: str,
     digest: str,
     seen: Extent,
@@ -224,6 +225,6 @@ def write_run(
     connection.execute(
         "insert into identity.linkage_runs (run_id, subject_kind, mode, engine, model_version, rules_digest,"
         " records_count, compared_records_count, pairs_count, through_changed_at)"
-        " values (%s, %s, %s, 'duckdb', %s, %s, %s, %s, %s, %s)",
-        [run_id, kind, mode, version, digest, seen.records_count, compared, pairs, seen.through_changed_at],
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        [run_id, kind, mode, engine, version, digest, seen.records_count, compared, pairs, seen.through_changed_at],
     )

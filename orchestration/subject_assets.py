@@ -32,7 +32,8 @@ def current_links(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Non
     from identity.link import link
 
     reporter().begin("identity", 2)
-    results = link(hub_database(), run_id=context.run.run_id, home=hub_settings().home)
+    settings = hub_settings()
+    results = link(hub_database(), run_id=context.run.run_id, home=settings.home, engine=settings.linkage_engine)
     reporter().step("identity", "")
     repairs = propose_repairs(hub_database(), run_id=context.run.run_id)
     reporter().step("identity", "")

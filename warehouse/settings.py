@@ -39,6 +39,9 @@ class Settings(BaseSettings):
         False,
         description="Whether the pages offer identity review; they have no login, so only where clerks alone look.",
     )
+    linkage_engine: Literal["duckdb", "spark"] = Field(
+        "duckdb", description="What scores pairs of records; spark needs pyspark and Java."
+    )
     dbt_threads: int = Field(4, ge=1, le=32, description="Parallel dbt models.")
     statement_timeout_seconds: int = Field(3600, ge=1, description="Longest single statement of the pipeline.")
 
@@ -77,6 +80,7 @@ class Settings(BaseSettings):
             "contracts_dir": str(self.contracts_dir),
             "language": self.language,
             "review": self.review,
+            "linkage_engine": self.linkage_engine,
             "dbt_threads": self.dbt_threads,
             "statement_timeout_seconds": self.statement_timeout_seconds,
         }
