@@ -12,6 +12,7 @@ import yaml
 
 from connectors.contract import load_contracts
 from identity.thresholds import NORMAL, STRICT
+from sharing.tables import RELEASED_TABLES
 from warehouse.paths import DBT_PROJECT_DIR
 
 # Everything that answers differently tomorrow, or from one session or row order to the next.
@@ -198,6 +199,19 @@ def test_every_limit_a_rule_asks_for_is_there_from_the_beginning() -> None:
     assert len(asked) > 5
     given = {(row["rule"], row["parameter"]) for row in seed("seed_rule_parameters") if row["valid_from"] < "2020"}
     assert asked == given
+
+
+def test_the_reference_page_of_the_subject_views_says_what_the_seeds_say() -> None:
+    page = (DBT_PROJECT_DIR.parent / "docs" / "reference" / "subject-views.md").read_text(encoding="utf-8")
+    for row in seed("seed_finding_kinds"):
+        assert f"| `{row['kind']}` | {row['subject_kind']} | {row['name_zh']} | {row['meaning_en']} |" in page
+    for row in seed("seed_rule_parameters"):
+        assert f"| `{row['rule']}` | `{row['parameter']}` | {row['value']} | {row['valid_from']} |" in page
+    for row in seed("seed_survivorship_rules"):
+        assert f"| {row['subject_kind']} | `{row['attribute']}` |" in page
+        assert row["reason"] in page
+    tables = {table.name for table in RELEASED_TABLES if table.reader_schema == "shared"} - {"towns"}
+    assert {name for name in tables if f"| `{name}` |" not in page} == set()
 
 
 def test_every_kind_of_finding_is_made_and_labelled() -> None:

@@ -17,7 +17,7 @@ spoken as (
         record.system,
         record.source,
         record.record_key,
-        record.enterprise_key,
+        record.enterprise_key as certified_key,
         record.updated_at,
         record.probability,
         record.name,
@@ -36,20 +36,7 @@ spoken as (
         on record.source = 'market_supervision.enterprises' and record.record_key = registered.uscc
 ),
 
-{{ golden_steps('enterprise_id', attributes) }},
-
-golden as (
-    select
-        enterprise_id,
-        {{ golden_columns(attributes) }}
-        bool_or(enterprise_key is not null) as is_certified,
-        count(*)::integer as record_count,
-        count(distinct system)::integer as system_count,
-        min(probability) as link_probability,
-        {{ disagreement_count(attributes) }}::integer as disagreement_count
-    from best
-    group by enterprise_id
-)
+{{ golden_steps('enterprise_id', ref('int_enterprise_links'), attributes) }}
 
 -- The legal representative is the person of the register row whose representative is shown, not of another row.
 select

@@ -16,6 +16,7 @@ rules as (
 spoken as (
     select
         record.*,
+        record.citizen_no_key as certified_key,
         registered.hukou_address,
         registered.committee_code,
         registered.marital_status
@@ -24,15 +25,6 @@ spoken as (
         on record.source = 'civil_affairs.residents' and record.record_key = registered.person_no
 ),
 
-{{ golden_steps('resident_id', attributes) }}
+{{ golden_steps('resident_id', ref('int_resident_links'), attributes) }}
 
-select
-    resident_id,
-    {{ golden_columns(attributes) }}
-    bool_or(citizen_no_key is not null) as is_certified,
-    count(*)::integer as record_count,
-    count(distinct system)::integer as system_count,
-    min(probability) as link_probability,
-    {{ disagreement_count(attributes) }}::integer as disagreement_count
-from best
-group by resident_id
+select * from golden
