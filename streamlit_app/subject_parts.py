@@ -78,7 +78,7 @@ def disagreements(page: Page, kind: str, subject_id: str, row: Row) -> None:
         return
     t = page.t
     columns = [
-        Column(t("subject.attribute")),
+        Column(t("subject.attribute"), css="label"),
         Column(t("subject.value"), css="wide"),
         Column(t("subject.said_by_whom"), css="wide"),
         Column(t("subject.since"), is_minor=True),
@@ -101,7 +101,7 @@ def _value(page: Page, sayers: list[Row]) -> list[Content]:
         value = t("subject.other_value", value=value, n=first["value_no"])
     shown = tag(t("subject.shown_value")) if first["is_golden"] else EMPTY
     sources = [
-        box("plain", t("subject.of_records", source=table_label(page, source), n=word["record_count"]))
+        box("sayer", t("subject.of_records", source=table_label(page, source), n=word["record_count"]))
         for word in sayers
         for source in [f"{word['system']}.{word['table_name']}"]
     ]
@@ -157,7 +157,9 @@ def standing(page: Page, kind: str, row: Row) -> None:
     show(heading(t(title), t("subject.standing_note", day=formats.day(page.release.business_date))))
     signals = [code for code in (row.get("risk_signals") or "").split(",") if code]
     chips = (chip("watch", t.code("risk_signal", code)) for code in signals)
-    show(*([box("legend signals", *chips)] if signals else []), facts(pairs, "panel facts-wide"))
+    if signals:
+        show(box("legend", *chips))
+    show(facts(pairs, "panel facts-wide"))
     if kind == "enterprise":
         _doubles(page, row)
 
@@ -234,7 +236,8 @@ def _doubles(page: Page, row: Row) -> None:
         if state:
             shown = chip(DOUBLE_CHIPS[state], t.code("double_state", state))
         pairs.append((t.code("double", double), shown))
-    show(heading(t("subject.doubles"), t("subject.doubles_note")), facts(pairs, "panel facts-wide"))
+    show(heading(t("subject.doubles"), t("subject.doubles_note")))
+    show(facts(pairs, "panel facts-wide"))
 
 
 def history(page: Page, kind: str, subject_id: str) -> None:
@@ -242,7 +245,7 @@ def history(page: Page, kind: str, subject_id: str) -> None:
     t = page.t
     rows = subject_data.history(page.release, kind, subject_id)
     columns = [
-        Column(t("subject.attribute")),
+        Column(t("subject.attribute"), css="label"),
         Column(t("subject.value"), css="wide"),
         Column(t("subject.from_to")),
         Column(t("subject.said_by_whom"), is_minor=True),
