@@ -60,7 +60,7 @@ def quality(residents: int, seeds: list[int]) -> tuple[dict[str, Any], dict[str,
                 known = truth[table].rename({"table": "table_name", "key": "record_key"})
                 found = evaluate(judge(kind, linked.features, linked.links, known))
                 name = f"{plural}_dirt_{dirt}"
-                for figure in ("precision", "recall", "recall_of_all"):
+                for figure in ("precision", "recall", "recall_of_tellable"):
                     key = f"{name}_{figure}"
                     worst[key] = min(worst.get(key, 1.0), found["normal"][figure])
                 for figure, value in {

@@ -1,9 +1,9 @@
 """How good a linkage is against a truth: of pairs, of whole subjects, by threshold, by method and by group of people.
 
-Recall counts the pairs that the records could tell: the two agree on a surname (an enterprise: on its name) and on a
-telephone, a birthday or a number, directly or by way of other records of the same subject. A caller who gave a name and
-nothing else, or another number than any that is on file, is in the truth and in no record; `recall_of_all` counts those
-pairs as well.
+Recall counts all pairs of the truth. A caller who gave a name and nothing else, or another telephone than any that is
+on file, is in the truth and in no record, so `recall_of_tellable` counts the pairs that the records could tell: the two
+agree on a surname (an enterprise: on its name) and on a telephone, a birthday or a number, directly or by way of other
+records of the same subject.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def figures(records: pl.DataFrame) -> dict[str, Any]:
     found, true = _pairs(records, "found"), _pairs(records, "true_id")
     right, tellable = _pairs(records, "found", "true_id"), _pairs(records, "told", "true_id")
     told = _pairs(records, "found", "true_id", "told")
-    precision, recall = _share(right, found), _share(told, tellable)
+    precision, recall = _share(right, found), _share(right, true)
     sizes = records.group_by("found").agg(pl.col("true_id").n_unique(), size=pl.len())
     spread = records.group_by("true_id").agg(pl.col("found").n_unique(), size=pl.len())
     exact = (
@@ -105,12 +105,13 @@ def figures(records: pl.DataFrame) -> dict[str, Any]:
         "precision": precision,
         "recall": recall,
         "f1": _f1(precision, recall),
-        "recall_of_all": _share(right, true),
+        "recall_of_tellable": _share(told, tellable),
         "found_pairs": found,
         "wrong_pairs": found - right,
         "true_pairs": true,
+        "missed_pairs": true - right,
         "tellable_pairs": tellable,
-        "missed_pairs": tellable - told,
+        "missed_tellable_pairs": tellable - told,
         "cluster_precision": cluster_precision,
         "cluster_recall": cluster_recall,
         "cluster_f1": _f1(cluster_precision, cluster_recall),

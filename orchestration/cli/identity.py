@@ -74,7 +74,7 @@ def evaluate(
     if as_json:
         print_json(result)
         return
-    shown = ("precision", "recall", "recall_of_all", "wrong_pairs", "missed_pairs")
+    shown = ("precision", "recall", "recall_of_tellable", "wrong_pairs", "missed_pairs")
     for kind, judged in result.items():
         rows = [[name, *(judged[name][column] for column in shown)] for name in ("strict", "normal", "loose")]
         out.print(table(f"{kind}: {judged['records']:,} records", ["threshold", *shown], rows, numeric=shown))
@@ -85,11 +85,11 @@ def evaluate(
             [column, group, *counts.values()]
             for column, found in judged["by_group"].items()
             for group, counts in found.items()
-            if column != "town" or counts["match_rate"] < judged["normal"]["recall"]
+            if column != "town" or counts["match_rate"] < judged["normal"]["recall_of_tellable"]
         ]
         columns = ["by", "group", "subjects", "tellable_pairs", "match_rate"]
         out.print(table("By group, at normal (of towns those below the average)", columns, groups, numeric=columns[2:]))
-    out.print("Recall counts pairs that the records could tell; recall_of_all counts all pairs of the truth.")
+    out.print("Recall counts all pairs of the truth; recall_of_tellable those that more than a name tells.")
 
 
 @identity_app.command("train", epilog="Example: [bold]cityhub identity train --kind resident --to identity/models[/]")

@@ -45,7 +45,7 @@ def test_a_file_with_codes_is_of_enterprises_and_truth_may_stand_apart(tmp_path:
     records, truth = tmp_path / "firms.csv", tmp_path / "truth.csv"
     records.write_text(FIRMS.replace(",true_id", "").replace(",a\n", "\n"), "utf-8")
     truth.write_text(FIRMS, "utf-8")
-    assert evaluate_file(records, truth)["enterprises"]["normal"]["recall_of_all"] == 1.0
+    assert evaluate_file(records, truth)["enterprises"]["normal"]["recall"] == 1.0
 
 
 @pytest.mark.parametrize("content", ["name\n王小明\n", "", "system,table_name,record_key,name\ns,t,1,王\n"])

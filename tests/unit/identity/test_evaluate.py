@@ -56,10 +56,10 @@ def test_pairs_are_counted_by_threshold() -> None:
     normal, strict = found["normal"], found["strict"]
     # Three of A's records make three pairs, one of them right; of 1's three pairs only a–b is told by the records.
     assert (normal["found_pairs"], normal["wrong_pairs"], normal["precision"]) == (3, 2, pytest.approx(1 / 3, abs=1e-6))
-    assert (normal["true_pairs"], normal["tellable_pairs"], normal["recall"]) == (3, 1, 1.0)
-    assert normal["recall_of_all"] == pytest.approx(1 / 3, abs=1e-6)
+    assert (normal["true_pairs"], normal["tellable_pairs"], normal["recall_of_tellable"]) == (3, 1, 1.0)
+    assert normal["recall"] == pytest.approx(1 / 3, abs=1e-6)
     assert (normal["over_merged"], normal["under_merged"]) == (1, 1)
-    assert (strict["found_pairs"], strict["recall"], strict["missed_pairs"]) == (1, 0.0, 1)
+    assert (strict["found_pairs"], strict["recall_of_tellable"], strict["missed_tellable_pairs"]) == (1, 0.0, 1)
     assert (found["records_without_truth"], found["truth_without_record"]) == (0, 1)
     assert found["by_method"] == {"model": {"records": 4, "right": 3, "precision": 0.75}}
     assert found["by_group"]["registration"] == {
