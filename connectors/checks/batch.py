@@ -5,7 +5,7 @@ What needs the whole batch (repeated keys across chunks, volume, shares) belongs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -81,10 +81,13 @@ def check_batch(
     texts = trimmed(received)
     typed = read_frame(texts, {column.name: column.pg_type for column in table.columns}, table.timezone)
     identified = _identified(table, texts)
+    # One look at all columns: a call of Polars costs as much as a thousand of these values.
+    nul = received.select(pl.all().str.contains("\x00", literal=True).any()).row(0, named=True)
+    holding_nul = {name for name, is_held in nul.items() if is_held}
     findings = [
         finding
         for column in table.columns
-        for finding in _column_findings(column, received, texts, typed, identified)
+        for finding in _column_findings(column, received, texts, typed, identified, holding_nul)
         if finding.rows.any()
     ]
     findings += [finding for finding in _table_findings(table, typed) if finding.rows.any()]
@@ -118,25 +121,32 @@ def repeated_keys(table: TableContract, typed: pl.DataFrame) -> tuple[pl.Series,
 
 
 def _column_findings(
-    column: ColumnContract, received: pl.DataFrame, texts: pl.DataFrame, typed: pl.DataFrame, identified: pl.DataFrame
+    column: ColumnContract,
+    received: pl.DataFrame,
+    texts: pl.DataFrame,
+    typed: pl.DataFrame,
+    identified: pl.DataFrame,
+    holding_nul: Collection[str],
 ) -> Iterator[_Finding]:
     text, value = texts.get_column(column.name), typed.get_column(column.name)
     for rule in column.rules:
         rows = _broken(rule, text, value, identified)
         if rows is not None:
             yield _Finding(rule.name, rule.kind, column.name, rule.severity, rows.fill_null(False))
-    # Postgres texts cannot hold NUL, and one such value would fail the COPY of all rows.
-    has_nul = received.get_column(column.name).str.contains("\x00", literal=True).fill_null(False)
-    yield _Finding(f"{column.name}_nul_byte", "nul_byte", column.name, "reject", has_nul)
+    if column.name in holding_nul:
+        # Postgres texts cannot hold NUL, and one such value would fail the COPY of all rows.
+        has_nul = received.get_column(column.name).str.contains("\x00", literal=True).fill_null(False)
+        yield _Finding(f"{column.name}_nul_byte", "nul_byte", column.name, "reject", has_nul)
 
 
 def _broken(rule: Rule, text: pl.Series, value: pl.Series, identified: pl.DataFrame) -> pl.Series | None:
     """Rows that break a column's rule; None for rules about whole tables."""
     match rule.kind:
         case "type":
-            return None if value.dtype == pl.String else value.is_null() & text.is_not_null()
+            is_read = value.dtype == pl.String or value.null_count() == text.null_count()
+            return None if is_read else value.is_null() & text.is_not_null()
         case "required":
-            return text.is_null()
+            return text.is_null() if text.null_count() else None
         case "enum" | "reference":
             known = rule.params.get("values")
             return None if known is None else ~text.is_in(list(known))  # type: ignore[call-overload]

@@ -34,13 +34,19 @@ class LineWriter:
         """What COPY is sent: of each row these columns, its hash and its number of arrival."""
         if good.is_empty():
             return b""
-        texts = pl.DataFrame([_texts(good.get_column(name)) for name in self.names])
-        texts = texts.select(pl.all().fill_null(MISSING))
-        line = texts.select(pl.concat_str(pl.all(), separator="\t")).to_series()
+        texts = good.select(_text(name, good.schema[name]) for name in self.names)
+        plain = [name for name in self.names if good.schema[name] == pl.String]
+        special = texts.select(pl.col(plain).str.contains(_SPECIAL).any()).row(0)
+        if any(special):
+            names_of_special = [name for name, is_special in zip(plain, special, strict=True) if is_special]
+            texts = texts.with_columns(
+                pl.col(names_of_special).str.replace_many(list(_ESCAPES), list(_ESCAPES.values()))
+            )
+        line = texts.select(_joined(self.names)).to_series()
         hashes = _hashes(line.str.strip_chars_end("\t" + MISSING))
-        start = [line] if tuple(names) == self.names else [texts.get_column(name) for name in names]
-        parts = pl.DataFrame([*start, hashes.alias("_row_hash"), arrivals.cast(pl.String).alias("_arrival")])
-        block = parts.select(pl.concat_str(pl.all(), separator="\t").str.join("\n").cast(pl.Binary)).item()
+        start = line if tuple(names) == self.names else texts.select(_joined(names)).to_series() if names else None
+        parts = [part for part in (start, hashes, arrivals.cast(pl.String)) if part is not None]
+        block = pl.select(pl.concat_str(parts, separator="\t").str.join("\n").cast(pl.Binary)).item()
         assert isinstance(block, bytes)
         return block + b"\n"
 
@@ -72,15 +78,16 @@ def _hashes(lines: pl.Series) -> pl.Series:
     return pl.Series(hashes, dtype=pl.String)
 
 
-def _texts(values: pl.Series) -> pl.Series:
-    if values.dtype == pl.String:
-        if values.str.contains(_SPECIAL).any():
-            return values.str.replace_many(list(_ESCAPES), list(_ESCAPES.values()))
-        return values
-    if isinstance(values.dtype, pl.Datetime):
+def _text(name: str, kind: pl.DataType) -> pl.Expr:
+    value = pl.col(name)
+    if isinstance(kind, pl.Datetime):
         # Without its offset, which is always UTC's, as is the session's time zone.
-        return values.dt.replace_time_zone(None).cast(pl.String)
-    return values.cast(pl.String)
+        value = value.dt.replace_time_zone(None)
+    return value if kind == pl.String else value.cast(pl.String)
+
+
+def _joined(names: Sequence[str]) -> pl.Expr:
+    return pl.concat_str([pl.col(name).fill_null(MISSING) for name in names], separator="\t")
 
 
 def _sql_text(value: str, kind: str) -> str:

@@ -1,4 +1,4 @@
-"""Reads comma-separated values in blocks of about two megabytes, each with the lines its rows begin on.
+"""Reads comma-separated values in blocks of about a megabyte, each with the lines its rows begin on.
 
 Where every line of a block is a row, Polars splits those without a quotation mark, once it is seen that they have as
 many fields as the header, and Python's reader the others. Any other block is read by Python's reader, several times
@@ -23,7 +23,7 @@ from connectors.transports.source import Source, wrong_encoding
 
 # A single field of a department's table is never longer; the csv module's own limit is 131,072 characters.
 LONGEST_FIELD = 10_000_000
-BLOCK_BYTES = 1 << 21
+BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
