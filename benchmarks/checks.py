@@ -2,7 +2,8 @@
 
 `make bench NAME=checks`. The same rows as text, the same rules, the same answer from each: how many rows each rule
 refuses, and the good rows typed in an unlogged stage. Engines that work outside Postgres get the rows in frames as the
-landing does and copy the good ones; SQL gets all of them as text and casts them there.
+landing does and copy the good ones; SQL gets all of them as text and casts them there. What is counted is processor
+time, of this process and of its session of Postgres: a machine with other work distorts it least.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 
 import duckdb
 import polars as pl
+import psutil
 import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -60,7 +62,15 @@ class Stage:
 
     def __init__(self, conninfo: str) -> None:
         self.connection = psycopg.connect(conninfo, autocommit=True)
+        self._backend = psutil.Process(self.connection.info.backend_pid)
+        # Its helpers would escape the count of processor time.
+        self.connection.execute("set max_parallel_workers_per_gather = 0")
         self.make()
+
+    def cpu(self) -> float:
+        """Seconds of a processor that this process and its session of Postgres have taken."""
+        times = self._backend.cpu_times()
+        return time.process_time() + times.user + times.system
 
     def make(self) -> None:
         self.connection.execute("drop table if exists stage")
@@ -78,9 +88,9 @@ def by_polars(table: TableContract, frames: Frames, stage: Stage) -> tuple[Count
     counts: Counter[str] = Counter()
     seconds = 0.0
     for frame in frames:
-        started = time.perf_counter()
+        started = stage.cpu()
         checked = check_batch(table, frame)
-        seconds += time.perf_counter() - started
+        seconds += stage.cpu() - started
         counts.update(checked.rejections)
         stage.copy(checked.good.select(NAMES))
     return dict(counts), seconds
@@ -91,9 +101,9 @@ def by_arrow(table: TableContract, frames: Frames, stage: Stage) -> tuple[Counts
     counts: Counter[str] = Counter()
     seconds = 0.0
     for frame in frames:
-        started = time.perf_counter()
+        started = stage.cpu()
         good, found = _arrow_frame(frame.select(NAMES).to_arrow())
-        seconds += time.perf_counter() - started
+        seconds += stage.cpu() - started
         counts.update(found)
         received = pl.from_arrow(good)
         assert isinstance(received, pl.DataFrame)
@@ -148,13 +158,13 @@ def by_duckdb(table: TableContract, frames: Frames, stage: Stage) -> tuple[Count
     seconds = 0.0
     connection = duckdb.connect(config={"threads": 2})
     for frame in frames:
-        started = time.perf_counter()
+        started = stage.cpu()
         connection.register("received", frame.select(NAMES).to_arrow())
         connection.execute(f"create or replace temp table judged as {_judging('try_cast', 'received', 'duckdb')}")
         sums = connection.execute(f"select {_sums()} from judged").fetchall()[0]
         shown = ", ".join(NAMES)
         good = pl.DataFrame(connection.sql(f"select {shown} from judged where not ({_any()})").to_arrow_table())
-        seconds += time.perf_counter() - started
+        seconds += stage.cpu() - started
         counts.update(dict(zip(RULES, map(int, sums), strict=True)))
         stage.copy(good)
     connection.close()
@@ -168,13 +178,13 @@ def by_sql(table: TableContract, frames: Frames, stage: Stage) -> tuple[Counts, 
     execute(f"create unlogged table received ({', '.join(f'{name} text' for name in NAMES)})".encode())
     for frame in frames:
         stage.copy(frame.select(NAMES), "received")
-    started = time.perf_counter()
+    started = stage.cpu()
     execute("set timezone = 'Asia/Shanghai'")
     execute(f"create unlogged table judged as {_judging('pg', 'received', 'postgres')}".encode())
     sums = execute(f"select {_sums()} from judged".encode()).fetchone()
     assert sums is not None
     execute(f"insert into stage select {', '.join(NAMES)} from judged where not ({_any()})".encode())
-    return dict(zip(RULES, map(int, sums), strict=True)), time.perf_counter() - started
+    return dict(zip(RULES, map(int, sums), strict=True)), stage.cpu() - started
 
 
 def _judging(way: str, source: str, dialect: str) -> str:
@@ -240,9 +250,9 @@ def main() -> None:
         for _ in range(arguments.repeat):
             for name, engine in ENGINES.items():
                 stage.make()
-                started = time.perf_counter()
+                started = stage.cpu()
                 counts, seconds = engine(table, frames, stage)
-                totals[name] = min(totals.get(name, 1e9), time.perf_counter() - started)
+                totals[name] = min(totals.get(name, 1e9), stage.cpu() - started)
                 checks[name] = min(checks.get(name, 1e9), seconds)
                 _require_same(name, counts, stage, arguments.rows)
         stage.connection.close()
@@ -252,8 +262,8 @@ def main() -> None:
         get_server(home / "postgres", cleanup_mode="stop").cleanup()
         shutil.rmtree(home, ignore_errors=True)
     micro = 1e6 / arguments.rows
-    figures = {f"{name}_check_us_per_row": round(seconds * micro, 2) for name, seconds in checks.items()}
-    figures |= {f"{name}_to_stage_us_per_row": round(seconds * micro, 2) for name, seconds in totals.items()}
+    figures = {f"{name}_check_cpu_us_per_row": round(seconds * micro, 2) for name, seconds in checks.items()}
+    figures |= {f"{name}_to_stage_cpu_us_per_row": round(seconds * micro, 2) for name, seconds in totals.items()}
     write(
         "checks",
         sizes={"rows": arguments.rows, "rules": len(RULES), "frame_rows": CHUNK_ROWS},
