@@ -21,7 +21,10 @@ MOST_FACES = 40
 
 
 class Edge(NamedTuple):
-    """A reason to join two nodes; `pair` is the position of the scored pair, None for decisions and earlier links."""
+    """A reason to join two nodes.
+
+    `pair` is the position of the scored pair, a negative number for a decision, None for an earlier link.
+    """
 
     left: int
     right: int
@@ -48,7 +51,7 @@ class Clustering:
     Attributes:
         cluster_of: node → cluster, an index into `clusters`.
         joined: node → method and probability by which it hangs on its cluster's head; heads are not in it.
-        conflicts: scored pair → the constraint that refused it.
+        conflicts: pair or decision → the constraint that refused it.
         doubtful: scored pairs between loose and normal whose ends stayed apart, with their probability among rivals.
         loose: cluster → cluster it may be counted with in statistics, and how probable that is.
     """

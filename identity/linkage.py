@@ -102,7 +102,10 @@ def settle(
     edges = _edges(nodes, ends) + _decided(nodes, decisions, "must_link") + _earlier(nodes, earlier)
     apart = [(edge.left, edge.right) for edge in _decided(nodes, decisions, "cannot_link")]
     found = cluster(nodes, edges, apart)
-    return Settled(_clustered(model, nodes, found), _review(pairs, found), _loose(nodes, found))
+    review = pl.concat([_review(pairs, found), _contradicted(decisions, found)])
+    # A pair that is asked about as a scored one is not asked about again as a decision.
+    review = review.unique(PAIR, keep="first", maintain_order=True)
+    return Settled(_clustered(model, nodes, found), review, _loose(nodes, found))
 
 
 def _named(first: pl.DataFrame, side: str) -> pl.DataFrame:
@@ -162,12 +165,23 @@ def _edges(nodes: Nodes, ends: pl.DataFrame) -> list[Edge]:
 
 
 def _decided(nodes: Nodes, decisions: list[Decision], verdict: str) -> list[Edge]:
-    # A decision about a record that is gone has nothing to join.
+    """Decisions as edges, numbered from -1 downwards; one about a record that is gone has nothing to join."""
     return [
-        Edge(nodes.of_record[each.left], nodes.of_record[each.right], 1.0, math.inf, None, "reviewed")
-        for each in decisions
+        Edge(nodes.of_record[each.left], nodes.of_record[each.right], 1.0, math.inf, -1 - place, "reviewed")
+        for place, each in enumerate(decisions)
         if each.verdict == verdict and each.left in nodes.of_record and each.right in nodes.of_record
     ]
+
+
+def _contradicted(decisions: list[Decision], found: Clustering) -> pl.DataFrame:
+    """Decisions that certified identifiers speak against: nobody is moved, and the pair is asked about."""
+    rows = [
+        (*decisions[-1 - pair].left, *decisions[-1 - pair].right, "conflict", conflict, None, None)
+        for pair, conflict in found.conflicts.items()
+        if pair < 0
+    ]
+    schema = dict.fromkeys(QUEUE, pl.String) | {"probability": pl.Float64, "match_weight": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def _earlier(nodes: Nodes, earlier: list[EarlierLink]) -> list[Edge]:
@@ -206,7 +220,7 @@ def _clustered(model: Model, nodes: Nodes, found: Clustering) -> pl.DataFrame:
 
 def _review(pairs: pl.DataFrame, found: Clustering) -> pl.DataFrame:
     asked: list[tuple[int, str, str | None, float | None]] = [
-        (pair, "conflict", conflict, None) for pair, conflict in found.conflicts.items()
+        (pair, "conflict", conflict, None) for pair, conflict in found.conflicts.items() if pair >= 0
     ]
     asked += [(pair, "between", None, probability) for pair, probability in found.doubtful.items()]
     schema = {"pair": pl.get_index_type(), "reason": pl.String, "conflict": pl.String, "among_rivals": pl.Float64}

@@ -128,8 +128,9 @@ def test_a_decision_overrides_the_model_both_ways() -> None:
 def test_no_decision_joins_two_certified_people() -> None:
     other = person("o", "李红", citizen_no="310224196001010011")
     same = Decision(("civil_affairs", "residents", "a"), ("s", "t", "o"), "must_link")
-    clusters, _ = link(A, other, person("b", "王小明", phone=PHONE), decisions=(same,))
+    clusters, settled = link(A, other, person("b", "王小明", phone=PHONE), decisions=(same,))
     assert (clusters["a"], clusters["o"]) == (NUMBER, other["citizen_no"])
+    assert settled.review.get_column("conflict").to_list() == ["certified"]
 
 
 def test_an_earlier_link_is_kept_until_a_better_one_is_found() -> None:
