@@ -2,8 +2,8 @@
 
 A property company stands in hundreds of cases under one name and one code; comparing each with each would cost the
 square of it and tell nothing new. A face is one combination of features; its first record (by key) stands for it in
-every pair, the others hang on that one. Certified records and rows of a register are faces of their own (the first join
-by their identifiers, the second are one entry each), and so is a record that a decision names.
+every pair, the others hang on that one. Rows of a register are faces of their own (each is one entry), and so is a
+record that a decision names.
 
 Hot values are taken out here: a telephone that many names share and a birthday that too many records share are filled
 in, not told, so they neither find nor support a link.
@@ -57,7 +57,7 @@ def build_faces(kind: Kind, features: pl.DataFrame, named: pl.DataFrame | None =
         *((pl.col("system") == system) & (pl.col("table_name") == table) for system, table in REGISTERS[kind]),
     )
     frame = without_hot_values(kind, features).with_columns(is_register=is_register)
-    apart = pl.col("is_register") | pl.col("identifier").is_not_null()
+    apart = pl.col("is_register")
     if named is not None and named.height:
         frame = frame.join(named.select(*KEY, is_named=pl.lit(True)), on=KEY, how="left")
         apart = apart | pl.col("is_named").fill_null(False)

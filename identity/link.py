@@ -44,8 +44,8 @@ from identity.store import (
 )
 from warehouse.database import Database
 
-# Raised when the features themselves are made differently, which no other part of the fingerprint can see.
-FEATURES_VERSION = 1
+# Raised when features or faces are made differently, which no other part of the fingerprint can see.
+FEATURES_VERSION = 2
 _NOTHING = Resolved(records=0, minted=0, adopted=0, merged=0, split=0, linked=0)
 
 

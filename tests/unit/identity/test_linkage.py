@@ -164,6 +164,12 @@ def test_spellings_of_a_firm_are_one_and_its_branch_is_another() -> None:
     assert clusters["e"] != code
 
 
+def test_a_firm_in_a_thousand_cases_is_compared_like_any_other() -> None:
+    code, name = "91310115MA00187E3W", "上海香凯鼎美发有限公司"
+    many = [firm(f"m{place:04d}", name, code) for place in range(1000)]
+    assert link(*many, firm("z", "香凯鼎美发公司"), kind="enterprise")[0]["z"] == code
+
+
 def test_a_sign_that_names_a_trade_is_no_firm() -> None:
     assert len(set(link(firm("a", "便利店"), firm("b", "便利店"), kind="enterprise")[0].values())) == 2
 
