@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -40,6 +40,7 @@ from connectors.landing.repeats import Refused
 from connectors.landing.spool import Spool
 from connectors.landing.watch import TypeWatch
 from connectors.transports import POSITION
+from connectors.transports.base import CHUNK_ROWS
 from warehouse.errors import HeldBatch
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -148,7 +149,7 @@ class Stage:
 
     def fill(self, arrivals: pl.Series) -> None:
         """Stage the rows of a sifted batch that have these numbers. They were checked before, and are good."""
-        for frame, numbers in self._spool.find(arrivals):
+        for frame, numbers in _gathered(self._spool.find(arrivals)):
             good = check_batch(self._table, frame, tokens=self._tokens).good
             self._copy_good(self.name, self._writer.write(good, self._writer.names, numbers), self._writer.names)
 
@@ -233,6 +234,24 @@ def match_key(table: TableContract, rejected: pl.DataFrame) -> pl.Series:
         values = read_values(texts, column.pg_type, table.timezone)
         parts.append(values.cast(pl.String).alias(name))
     return pl.DataFrame(parts).select(match_key=pl.concat_str(pl.all(), separator="|", ignore_nulls=False)).to_series()
+
+
+def _gathered(parts: Iterator[tuple[pl.DataFrame, pl.Series]]) -> Iterator[tuple[pl.DataFrame, pl.Series]]:
+    """The same rows in frames of the usual size: checking a frame costs some milliseconds, however few its rows."""
+    waiting: list[tuple[pl.DataFrame, pl.Series]] = []
+    height = 0
+    for part in parts:
+        waiting.append(part)
+        height += part[0].height
+        if height >= CHUNK_ROWS:
+            yield _together(waiting)
+            waiting, height = [], 0
+    if waiting:
+        yield _together(waiting)
+
+
+def _together(parts: Sequence[tuple[pl.DataFrame, pl.Series]]) -> tuple[pl.DataFrame, pl.Series]:
+    return pl.concat([frame for frame, _ in parts]), pl.concat([numbers for _, numbers in parts])
 
 
 def roll_columns(table: TableContract) -> tuple[str, ...]:
