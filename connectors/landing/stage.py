@@ -240,10 +240,13 @@ def _gathered(parts: Iterator[tuple[pl.DataFrame, pl.Series]]) -> Iterator[tuple
     """The same rows in frames of the usual size: checking a frame costs some milliseconds, however few its rows."""
     waiting: list[tuple[pl.DataFrame, pl.Series]] = []
     height = 0
-    for part in parts:
-        waiting.append(part)
-        height += part[0].height
-        if height >= CHUNK_ROWS:
+    for frame, numbers in parts:
+        # A few rows of a frame keep all of its texts in memory, unless they are copied out.
+        is_small = frame.height * 10 < CHUNK_ROWS
+        own = pl.DataFrame(frame.rows(), schema=frame.schema, orient="row") if is_small else frame
+        waiting.append((own, numbers))
+        height += own.height
+        if height >= CHUNK_ROWS or not is_small:
             yield _together(waiting)
             waiting, height = [], 0
     if waiting:
