@@ -92,7 +92,7 @@ def _world(residents: int, seed: int, clock: dt.date, ground: geography.Geograph
             people.outsiders(seed, "C", max(10, residents // 40), (20, 70), clock, 0.5),
         ],
         how="diagonal",
-    )
+    ).filter(pl.col("is_local") | ~pl.col("citizen_no").is_duplicated())
     home_count = homes.count_for(residents)
     firm_count = max(home_count + 12, round(residents * firms.SHARE_OF_RESIDENTS))
     companies = firms.enterprises(seed, firm_count, home_count, clock, ground, everybody)
