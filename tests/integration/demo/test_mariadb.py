@@ -158,7 +158,12 @@ def test_faults_hold_their_table_and_repair_lets_it_pass(
     faults.retype(home, SYSTEM, "waste_weighings", "wet_kg")
     damaged = _land(database, full=True, gate=make_gate(database, get_settings()))
     assert _states(damaged) == dict.fromkeys(TABLES, "held")
-    words = {"sites": "kind", "cases": "due_at", "case_steps": "reject", "waste_weighings": "reject"}
+    words = {
+        "sites": "kind",
+        "cases": "due_at",
+        "case_steps": "at no longer reads",
+        "waste_weighings": "wet_kg no longer reads",
+    }
     assert [name for name, word in words.items() if word not in str(damaged[name].reason)] == []
     assert _tables(database) == {name: raw[name] for name in TABLES}
 
