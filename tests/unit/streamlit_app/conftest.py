@@ -24,6 +24,13 @@ def database_url(database: Database) -> str:
     return f"postgresql://{parts['user']}@/{parts['dbname']}?host={parts['host']}&port={parts.get('port', 5432)}"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _as_served() -> None:
+    """Pages run without Streamlit's magic, as they are served: rewriting them breaks now and then in Python 3.11,
+    whose parser counts its depth wrongly when two threads parse at once."""
+    st.config.set_option("runner.magicEnabled", False)
+
+
 @pytest.fixture(scope="session")
 def sample() -> ModuleType:
     """The module that fills a database with the sample release."""
