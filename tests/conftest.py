@@ -10,11 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
-import psycopg
 import pytest
-from psycopg import conninfo as pgconninfo
-from psycopg import sql
 
+from tests.databases import throw_away_database
 from warehouse.database import Database, create_database, prepare
 from warehouse.server import start
 from warehouse.settings import get_settings
@@ -84,19 +82,5 @@ def _template(postgres_admin: str) -> str:
 @pytest.fixture
 def database(postgres_admin: str, _template: str) -> Iterator[Database]:
     """A throw-away, migrated database on the session's embedded server."""
-    name = f"cityhub_test_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(postgres_admin, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(_template))
-        )
-        # Rights on a database are not copied from its template.
-        connection.execute(
-            sql.SQL("grant create on database {} to cityhub_owner, cityhub_pipeline").format(sql.Identifier(name))
-        )
-    database = Database(
-        pgconninfo.make_conninfo(postgres_admin, dbname=name), shown="test database", embedded_admin=postgres_admin
-    )
-    yield database
-    database.dispose()
-    with psycopg.connect(postgres_admin, autocommit=True) as connection:
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    with throw_away_database(postgres_admin, _template) as database:
+        yield database
