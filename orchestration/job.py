@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 Outcome = Literal["released", "unchanged", "refused", "failed"]
 
 KNOWN_ERRORS = {kind.__name__ for kind in (ConfigurationError, ContractError, PermanentError, TransientError)}
-DAGSTER_YAML = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
+DAGSTER_YAML = """telemetry:
+  enabled: false
+nux:
+  enabled: false
+event_log_storage:
+  module: orchestration.event_log
+  class: OpenSqliteEventLogStorage
+"""
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,9 @@ def _started(folder: Path) -> Iterator[MariaDB]:
         "--auth-root-authentication-method=normal", "--skip-name-resolve",
     ]  # fmt: skip
     with log.open("wb") as output:
-        subprocess.run(create, check=True, stdout=output, stderr=output, cwd=folder, **identity)
+        made = subprocess.run(create, check=False, stdout=output, stderr=output, cwd=folder, **identity)
+        if made.returncode:
+            raise RuntimeError(f"mariadb-install-db made no database:\n{log.read_text('utf-8')[-3000:]}")
         server = MariaDB(_free_port(), folder / "socket")
         command = [
             _program("mariadbd"), "--no-defaults", f"--datadir={data}", f"--socket={server.socket}",
