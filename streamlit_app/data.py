@@ -121,7 +121,10 @@ def _require_current(connection: Connection, release_id: int) -> None:
 @st.cache_resource(show_spinner=False, max_entries=4)
 def _open(place: str) -> Database:
     """The warehouse of this process; `place` tells several apart (tests open more than one)."""
-    return open_database(get_settings())
+    settings = get_settings()
+    # The pages' own login needs no more than these.
+    roles: tuple[Role, ...] = (READER, "clerk") if settings.review else (READER,)
+    return open_database(settings, roles)
 
 
 def warehouse() -> Database:

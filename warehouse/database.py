@@ -6,7 +6,7 @@ database, the roles and the migrated schemas, and hands out engines and connecti
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +20,7 @@ from sqlalchemy.exc import ArgumentError
 
 from warehouse.errors import ConfigurationError, PermanentError, TransientError
 from warehouse.migrate import migrate
-from warehouse.roles import ROLE_NAMES, Role, ensure_roles
+from warehouse.roles import ROLE_NAMES, Role, ensure_roles, granted_roles
 from warehouse.settings import Settings, mask_url
 
 MINIMUM_SERVER_VERSION = 160_000
@@ -97,8 +97,12 @@ class Database:
         return {"host": "localhost", "port": "5432", "user": "postgres", **parts}
 
 
-def open_database(settings: Settings) -> Database:
+def open_database(settings: Settings, roles: Collection[Role] = tuple(ROLE_NAMES)) -> Database:
     """Open the warehouse, ready to use: server up, database there, roles there, schemas migrated.
+
+    Args:
+        roles: what the caller takes on. A login that may take these on but not the owner is enough: it finds a hub
+            that another login has set up, and changes nothing.
 
     Raises:
         ConfigurationError: the URL or the home directory cannot be used.
@@ -106,16 +110,31 @@ def open_database(settings: Settings) -> Database:
         PermanentError: the server refuses the login, is too old, or does not let the roles be created.
     """
     database = _embedded(settings) if settings.database_url is None else _external(settings)
-    prepare(database)
+    prepare(database, roles)
     return database
 
 
-def prepare(database: Database) -> None:
+def prepare(database: Database, roles: Collection[Role] = tuple(ROLE_NAMES)) -> None:
     """Check the server's version, then create roles and migrate. Costs one round trip when nothing is to do."""
     with _connect(database) as connection:
         require_version(connection.info.server_version, database.shown)
+        granted = granted_roles(connection)
+        if "owner" not in granted and granted.issuperset(roles):
+            _require_hub(connection, database.shown)
+            return
         ensure_roles(connection)
         migrate(connection)
+
+
+def _require_hub(connection: psycopg.Connection[tuple[Any, ...]], shown: str) -> None:
+    row = connection.execute("select to_regnamespace('shared') is not null").fetchone()
+    if row is None or not row[0]:
+        raise PermanentError(
+            "There is no hub in this database, and this login may not set one up.",
+            where=shown,
+            expected="a database that the hub's own login has opened before",
+            do="run `cityhub status` with the login of the hub, or correct the database in CITYHUB_DATABASE_URL",
+        )
 
 
 def create_database(admin_conninfo: str, name: str) -> str:

@@ -27,6 +27,16 @@ ROLE_NAMES: dict[Role, str] = {
 _ROLES_LOCK = 724_310_115
 
 
+def granted_roles(connection: psycopg.Connection) -> set[Role]:
+    """The roles that this login may take on."""
+    rows = connection.execute(
+        "select rolname from pg_roles where rolname = any(%s) and pg_has_role(current_user, oid, 'set')",
+        [list(ROLE_NAMES.values())],
+    )
+    found = {str(row[0]) for row in rows}
+    return {role for role, name in ROLE_NAMES.items() if name in found}
+
+
 def ensure_roles(connection: psycopg.Connection) -> None:
     """Create the roles where they are missing and let this login take them on.
 
@@ -34,13 +44,7 @@ def ensure_roles(connection: psycopg.Connection) -> None:
         PermanentError: the login may not create roles and they are not there yet.
     """
     wanted = list(ROLE_NAMES.values())
-    present = {
-        row[0]
-        for row in connection.execute(
-            "select rolname from pg_roles where rolname = any(%s) and pg_has_role(current_user, oid, 'set')", [wanted]
-        )
-    }
-    if present == set(wanted):
+    if granted_roles(connection) == set(ROLE_NAMES):
         return
     try:
         with connection.transaction():
