@@ -16,7 +16,7 @@ it holds no part of a number or a name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,21 @@ where not exists (
 )
 """
 
+# The links that records have now: of everybody, or looked up one by one.
+_LINKED = "l.system, l.table_name, l.record_key, l.subject_id, l.link_id, l.method, l.probability"
+_OF_ALL = f"select {_LINKED} from identity.current_links as l where l.subject_kind = %(kind)s"
+_OF_TOUCHED = f"""
+select {_LINKED} from touched as t
+inner join lateral (
+    select n.* from identity.links as n
+    where
+        n.record_key = t.record_key and n.table_name = t.table_name and n.system = t.system
+        and n.subject_kind = %(kind)s
+    order by n.link_id desc limit 1
+) as l on true
+"""
+_OF_NOBODY = f"select {_LINKED} from identity.links as l where l.subject_kind = %(kind)s and false"
+
 
 @dataclass(frozen=True)
 class Resolved:
@@ -87,6 +102,10 @@ class Resolved:
     merged: int
     split: int
     linked: int
+
+    def __add__(self, other: Resolved) -> Resolved:
+        """Both together, of records that differ."""
+        return Resolved(*(one + more for one, more in zip(astuple(self), astuple(other), strict=True)))
 
     @property
     def changed(self) -> bool:
@@ -117,18 +136,35 @@ def resolve(database: Database, *, run_id: str) -> dict[str, Resolved]:
     return results
 
 
+def configure(connection: psycopg.Connection[Any], kind: str, run_id: str, *, is_first_load: bool) -> None:
+    """Settings of this transaction that the statements read."""
+    settings = {
+        "kind": kind,
+        "prefix": KINDS[kind][2],
+        "run_id": run_id,
+        "strict": str(STRICT),
+        "is_first_load": "on" if is_first_load else "off",
+    }
+    for name, value in settings.items():
+        connection.execute("select set_config(%s, %s, true)", [f"cityhub.{name}", value])
+
+
 def resolve_kind(
-    connection: psycopg.Connection[Any], kind: str, run_id: str, since: datetime | None = None
+    connection: psycopg.Connection[Any],
+    kind: str,
+    run_id: str,
+    since: datetime | None = None,
+    *,
+    is_first_load: bool = False,
 ) -> Resolved:
     """Link the records of one kind.
 
     The temp table `clustered` (see `CLUSTERED`) says what belongs together. With `since`, records that have not changed
-    after it, stand in no cluster and share no subject with one that has or does, are left where they are.
+    after it, stand in no cluster and share no subject with one that has or does, are left where they are. On a first
+    load the certified ones are linked already (`identity.first_load`).
     """
-    relation, key, prefix = KINDS[kind]
-    settings = {"kind": kind, "prefix": prefix, "run_id": run_id, "strict": str(STRICT)}
-    for name, value in settings.items():
-        connection.execute("select set_config(%s, %s, true)", [f"cityhub.{name}", value])
+    relation, key, _ = KINDS[kind]
+    configure(connection, kind, run_id, is_first_load=is_first_load)
     connection.execute("analyze clustered")
     if since is not None:
         connection.execute(_TOUCHED.format(relation=relation), {"since": since})
@@ -157,8 +193,12 @@ def resolve_kind(
         from {relation} as r
         left join clustered as c using (system, table_name, record_key)
         {"" if since is None else "inner join touched using (system, table_name, record_key)"}
+        {f"where nullif(r.{key}, '') is null or r.{key} like 'REG%'" if is_first_load else ""}
         """
     )
+    held = _OF_NOBODY if is_first_load else _OF_ALL if since is None else _OF_TOUCHED
+    connection.execute(f"create temp table linked on commit drop as {held}", {"kind": kind})
+    connection.execute("analyze linked")
     connection.execute(_SQL)
     counts = dict(
         connection.execute(
@@ -169,7 +209,7 @@ def resolve_kind(
     )
     row = connection.execute("select (select count(*) from incoming), (select count(*) from decided)").fetchone()
     assert row is not None
-    connection.execute("drop table clustered, incoming, known, kept, decided, newcomers, events_before")
+    connection.execute("drop table clustered, incoming, linked, known, kept, decided, newcomers, events_before")
     connection.execute("drop table if exists touched")
     return Resolved(
         records=row[0],

@@ -1,5 +1,6 @@
 -- One kind of subject (setting cityhub.kind). Input: temp table incoming (system, table_name, record_key, identifier,
--- cluster, is_clustered, method, probability, model_version). `identifier` is the record's own certified one, else that
+-- cluster, is_clustered, method, probability, model_version) and temp table linked (the links that these records have
+-- now: system, table_name, record_key, subject_id, link_id, method, probability). `identifier` is the record's own certified one, else that
 -- of the certified subject its cluster belongs to; records without any of both share a subject by `cluster`.
 create temp table events_before on commit drop as select coalesce(max(event_id), 0) as before from identity.events;
 analyze incoming;
@@ -16,10 +17,8 @@ select
     end as subject_identifier,
     owner.subject_id as identifier_subject
 from incoming as i
-left join identity.current_links as l
-    on
-        l.subject_kind = current_setting('cityhub.kind')
-        and l.system = i.system and l.table_name = i.table_name and l.record_key = i.record_key
+left join linked as l
+    on l.system = i.system and l.table_name = i.table_name and l.record_key = i.record_key
 left join identity.identifiers as held
     on held.subject_kind = current_setting('cityhub.kind') and held.subject_id = l.subject_id
 left join identity.identifiers as owner
@@ -105,19 +104,25 @@ with groups as (
     where
         (k.identifier is not null and k.identifier_subject is null)
         or (k.identifier is null and kept.subject_id is null)
-    order by coalesce(k.identifier, 'cluster ' || k.cluster), k.system, k.table_name, k.record_key
+    -- For a number: the first of the records that certify it.
+    order by
+        coalesce(k.identifier, 'cluster ' || k.cluster), k.method <> 'certified', k.system, k.table_name, k.record_key
 ),
 
 numbered as (
     -- A record that was corrected to another person's number mints again: its first id stays with the first person.
     select
         g.*,
-        (
-            select count(*) from identity.subjects as s
-            where
-                s.subject_kind = current_setting('cityhub.kind')
-                and s.minted_system = g.system and s.minted_table = g.table_name and s.minted_key = g.record_key
-        )::integer as ordinal
+        -- On a first load nothing was ever minted, and there is no index to see it by.
+        case
+            when current_setting('cityhub.is_first_load') = 'on' then 0
+            else (
+                select count(*) from identity.subjects as s
+                where
+                    s.subject_kind = current_setting('cityhub.kind')
+                    and s.minted_system = g.system and s.minted_table = g.table_name and s.minted_key = g.record_key
+            )::integer
+        end as ordinal
     from groups as g
 )
 
@@ -191,8 +196,16 @@ select
     current_setting('cityhub.kind'),
     case
         when m.subject_identifier is null and not exists (
-            select 1 from identity.current_links as l
-            where l.subject_kind = current_setting('cityhub.kind') and l.subject_id = m.previous_id
+            select 1 from identity.links as l
+            where
+                l.subject_id = m.previous_id
+                and not exists (
+                    select 1 from identity.links as newer
+                    where
+                        newer.record_key = l.record_key and newer.table_name = l.table_name
+                        and newer.system = l.system and newer.subject_kind = l.subject_kind
+                        and newer.link_id > l.link_id
+                )
         ) then 'merged'
         else 'split'
     end,

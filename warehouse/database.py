@@ -138,11 +138,20 @@ def _require_hub(connection: psycopg.Connection[tuple[Any, ...]], shown: str) ->
 
 
 def create_database(admin_conninfo: str, name: str) -> str:
-    """Create database `name` on the server where it is missing and return its conninfo."""
+    """Create database `name` on the server where it is missing and return its conninfo.
+
+    Text is ordered by code point by the server itself where it can (from 17 on): the same order as the C library's
+    C.UTF-8, at half the cost of every sort and every index on text.
+    """
     with psycopg.connect(admin_conninfo, autocommit=True) as connection:
         there = connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone()
         if not there:
-            connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+            statement = sql.SQL("create database {}").format(sql.Identifier(name))
+            if connection.info.server_version >= 170_000:
+                statement += sql.SQL(
+                    " template template0 encoding 'UTF8' locale_provider builtin builtin_locale 'C.UTF-8'"
+                )
+            connection.execute(statement)
     return pgconninfo.make_conninfo(admin_conninfo, dbname=name)
 
 
