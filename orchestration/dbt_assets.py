@@ -93,8 +93,6 @@ def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource, business_date
     database = hub_database()
     os.environ.update(database.dbt_env())
     os.environ.update(business_date_variable(business_date))
-    # dbt's file of debug messages would go with this call's directory, and costs a fifth of the call.
-    os.environ["DBT_LOG_LEVEL_FILE"] = "none"
     arguments = ["build", "--exclude-resource-type", "unit_test"]
     reporter().begin(stage, len(context.selected_output_names) + len(context.selected_asset_check_keys))
     invocation = dbt.cli(arguments, context=context, raise_on_error=False)

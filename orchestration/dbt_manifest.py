@@ -21,7 +21,7 @@ from orchestration.ledger import code_version
 from warehouse.errors import PermanentError
 from warehouse.paths import DBT_PROJECT_DIR
 
-DBT = str(Path(sys.executable).with_name("dbt"))
+DBT = [sys.executable, "-m", "orchestration.terse_dbt"]
 PARTIAL_PARSE = "partial_parse.msgpack"
 
 _running: list[subprocess.Popen[str]] = []
@@ -46,7 +46,7 @@ def begin_parse() -> None:
     wanted = {"code": code_version(), **_connection()}
     if _running or _parsed() == wanted:
         return
-    command = [DBT, "--quiet", "parse", "--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir", str(DBT_PROJECT_DIR)]
+    command = [*DBT, "--quiet", "parse", "--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir", str(DBT_PROJECT_DIR)]
     directory = dbt_directory()
     _stamp().unlink(missing_ok=True)
     environment = os.environ | hub.hub_database().dbt_env()

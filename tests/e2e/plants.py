@@ -41,37 +41,35 @@ class Fault:
     plant: Callable[[Path], None]
 
 
-# Two rounds, so that every system is seen to fail in two ways at the price of two runs.
-WRONG_DELIVERIES = (
+# Two tables in every system, each failing in a way of its own.
+FAULTS = (
     Fault(
         "civil_affairs", "care_assessments", "held", "marked deleted",
         lambda home: faults.shrink_table(home, "civil_affairs", "care_assessments", 0.4),
     ),
     Fault(
-        "market_supervision", "lifecycle_notices", "held", "lifecycle_notices",
-        lambda home: faults.half_page(home, "lifecycle_notices", 1),
-    ),
-    Fault(
-        "urban_management", "sites", "held", "town_code",
-        lambda home: faults.rename_column(home, "urban_management", "sites", "town_code", "street_code"),
-    ),
-    Fault(
-        "care_homes", "stays", "held", "truncated",
-        lambda home: faults.truncate_drop(home, "stays.xlsx"),
-    ),
-)  # fmt: skip
-BROKEN_SYSTEMS = (
-    Fault(
         "civil_affairs", "benefits", "held", "monthly_cny",
         lambda home: faults.rename_column(home, "civil_affairs", "benefits", "monthly_cny", "amount_cny"),
+    ),
+    Fault(
+        "market_supervision", "licences", "held", "licences",
+        lambda home: faults.half_page(home, "licences", 1),
     ),
     Fault(
         "market_supervision", "lifecycle_notices", "stale", "HTTP 500",
         lambda home: faults.rest_error_at_page(home, "lifecycle_notices", 2),
     ),
     Fault(
+        "urban_management", "waste_weighings", "held", "is_sorted_ok",
+        lambda home: faults.rename_column(home, "urban_management", "waste_weighings", "is_sorted_ok", "sorted_ok"),
+    ),
+    Fault(
         "urban_management", "sites", "held", "admission gate",
         lambda home: faults.retype(home, "urban_management", "sites", "kind"),
+    ),
+    Fault(
+        "care_homes", "stays", "held", "truncated",
+        lambda home: faults.truncate_drop(home, "stays.xlsx"),
     ),
     Fault(
         "care_homes", "staff", "held", "on_post no longer reads as boolean",

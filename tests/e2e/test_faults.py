@@ -5,34 +5,37 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.hub import Hub, Ran
-from tests.e2e.plants import BROKEN_SYSTEMS, PEOPLE, WRONG_DELIVERIES, Fault
-from tests.e2e.stages import First, NextDay, Twin
+from tests.e2e.plants import FAULTS, PEOPLE, Fault
+from tests.e2e.stages import First, NextDay
 
 # One worker takes every test of these homes.
 pytestmark = pytest.mark.xdist_group("e2e")
 
 
-@pytest.mark.parametrize("fault", WRONG_DELIVERIES, ids=lambda fault: fault.system)
-def test_a_wrong_delivery_stops_its_own_table(twin: Twin, fault: Fault) -> None:
-    assert_stopped(twin.delivered_wrong, fault)
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.system}.{fault.table}")
+def test_a_fault_stops_its_own_table(faulty: Ran, fault: Fault) -> None:
+    """The run says so by its exit code, its report and the status, with a reason that names the cause."""
+    assert faulty.code == 3, faulty.report
+    assert faulty.report["outcome"] == "released"
+    assert faulty.state(fault.system, fault.table) == fault.state
+    assert fault.word in faulty.reason(fault.system, fault.table)
+    assert fault.word in faulty.report["troubled"][f"{fault.system}.{fault.table}"]
+    assert not any(
+        value in faulty.reason(fault.system, fault.table) for person in PEOPLE.values() for value in person.values()
+    )
 
 
-def test_wrong_deliveries_in_all_four_systems_stop_nothing_else(twin: Twin) -> None:
-    assert twin.delivered_wrong.troubled() == {(fault.system, fault.table) for fault in WRONG_DELIVERIES}
-    assert_readers_see(twin.delivered_wrong, twin.after_kills)
-
-
-def test_systems_broken_all_at_once(next_day: NextDay, faulty: Ran) -> None:
-    assert faulty.troubled() == {(fault.system, fault.table) for fault in BROKEN_SYSTEMS}
-    for fault in BROKEN_SYSTEMS:
-        assert_stopped(faulty, fault)
-    assert_readers_see(faulty, next_day.ran)
+def test_faults_in_all_four_systems_stop_nothing_else_and_no_reader_notices(next_day: NextDay, faulty: Ran) -> None:
+    assert faulty.troubled() == {(fault.system, fault.table) for fault in FAULTS}
+    # Every shared table and scorecard, and every row behind them, bit for bit.
+    assert faulty.tables == next_day.ran.tables
+    assert faulty.history == next_day.ran.history
     assert faulty.release_id > next_day.ran.release_id, "the release says which systems it lacks"
 
 
 def test_the_release_names_the_systems_that_were_stopped(hub: Hub, next_day: NextDay, faulty: Ran) -> None:
     releases = hub.frame("select release_id, systems from release.releases").set_index("release_id")["systems"]
-    for fault in BROKEN_SYSTEMS:
+    for fault in FAULTS:
         assert releases[faulty.release_id][fault.system][fault.table] == fault.state
         assert releases[next_day.ran.release_id][fault.system][fault.table] == "admitted"
 
@@ -44,12 +47,12 @@ def test_the_gate_that_held_a_batch_is_on_record(hub: Hub, faulty: Ran) -> None:
         f" where run_id = '{run}' and gate = 'admission' and status = 'failed'"
     )
     assert set(zip(failed["system"], failed["table_name"], strict=True)) == {
-        (fault.system, fault.table) for fault in BROKEN_SYSTEMS if fault.word == "admission gate"
+        (fault.system, fault.table) for fault in FAULTS if fault.word == "admission gate"
     }
     states = hub.frame(f"select system, table_name, state, read_count from ops.batches where run_id = '{run}'")
     stopped = states[states["state"] != "admitted"].set_index(["system", "table_name"])
     assert stopped["state"].to_dict() == {
-        (fault.system, fault.table): "held" if fault.state == "held" else "failed" for fault in BROKEN_SYSTEMS
+        (fault.system, fault.table): "held" if fault.state == "held" else "failed" for fault in FAULTS
     }
 
 
@@ -72,21 +75,3 @@ def test_after_the_repair_everything_is_as_before(first: First, next_day: NextDa
     assert healed.status["checks"]["failed"] == 0, healed.status["checks"]["failed_names"]
     assert healed.release_id > refused.release_id
     assert healed.tables == next_day.ran.tables
-
-
-def assert_stopped(ran: Ran, fault: Fault) -> None:
-    """The run says so by its exit code, its report and the status, with a reason that names the cause."""
-    assert ran.code == 3, ran.report
-    assert ran.report["outcome"] == "released"
-    assert ran.state(fault.system, fault.table) == fault.state
-    assert fault.word in ran.reason(fault.system, fault.table)
-    assert fault.word in ran.report["troubled"][f"{fault.system}.{fault.table}"]
-    assert not any(
-        value in ran.reason(fault.system, fault.table) for person in PEOPLE.values() for value in person.values()
-    )
-
-
-def assert_readers_see(ran: Ran, before: Ran) -> None:
-    """Every shared table and scorecard, and every row behind them, bit for bit."""
-    assert ran.tables == before.tables
-    assert ran.history == before.history

@@ -49,7 +49,7 @@ def run_dbt(
     environment |= database.dbt_env()
     if business_date is not None:
         environment["CITYHUB_BUSINESS_DATE"] = business_date
-    command = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", *arguments]
+    command = [sys.executable, "-m", "orchestration.terse_dbt", "--no-use-colors", *arguments]
     places = ["--profiles-dir", str(DBT_PROJECT_DIR), "--project-dir", str(DBT_PROJECT_DIR)]
     outputs = ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
     return subprocess.run([*command, *places, *outputs], env=environment, capture_output=True, text=True, check=False)
