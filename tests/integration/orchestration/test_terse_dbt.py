@@ -63,6 +63,8 @@ def test_errors_of_models_name_kind_and_place_and_no_value(
         "PYTHONPATH": str(PROJECT_ROOT),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "DBT_PROFILES_DIR": str(DBT_PROJECT_DIR),
+        # Who asks for the file of debug messages finds no values there either.
+        "DBT_LOG_LEVEL_FILE": "debug",
     }
     done = subprocess.run(
         [sys.executable, "-P", "-m", "orchestration.terse_dbt", "run", "--threads", "2"],
