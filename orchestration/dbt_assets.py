@@ -27,6 +27,7 @@ from orchestration.ledger import (
     run_row,
     start_run,
 )
+from orchestration.marts import MartBuild, begin_build, forget_build, note_links
 from orchestration.progress import reporter
 from orchestration.run_config import HubConfig
 from warehouse.database import Database
@@ -64,16 +65,21 @@ def build_dbt_assets() -> list[dg.AssetsDefinition]:
         business_date = hub.day
         inputs = fingerprint(database, business_date)
         record_inputs(database, context.run.run_id, business_date, inputs)
-        if inputs == released_fingerprint(database):
+        if inputs == released_fingerprint(database) and not hub.whole:
             context.log.info("Nothing that the tables depend on has changed since the current release.")
             finish_run(database, context.run.run_id, "unchanged")
             return
-        yield from _build(context, dbt, business_date, "records")
+        build = begin_build(
+            database, context.run.run_id, business_date, contracts_dir=hub_settings().contracts_dir, whole=hub.whole
+        )
+        context.log.info("An increment." if build.base_id else f"Everything is built whole: {build.why_whole}.")
+        yield from _build(context, dbt, business_date, build, "records")
 
     @dbt_assets(manifest=manifest, exclude=RECORDS, name="subjects", dagster_dbt_translator=translator)
     def subjects(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
         business_date = run_row(hub_database(), context.run.run_id)["business_date"]
-        yield from _build(context, dbt, business_date, "subjects")
+        build = note_links(hub_database(), context.run.run_id)
+        yield from _build(context, dbt, business_date, build, "subjects")
 
     return [records, subjects]
 
@@ -89,13 +95,16 @@ def require_something_admitted(database: Database, run_id: str) -> None:
         raise dg.Failure("No source table has ever been admitted: there is nothing to build.", allow_retries=False)
 
 
-def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource, business_date: date, stage: str) -> Iterator[Any]:
+def _build(
+    context: dg.AssetExecutionContext, dbt: DbtCliResource, business_date: date, build: MartBuild, stage: str
+) -> Iterator[Any]:
     database = hub_database()
     os.environ.update(database.dbt_env())
-    os.environ.update(business_date_variable(business_date))
+    os.environ.update(business_date_variable(business_date) | build.variable())
     arguments = ["build", "--exclude-resource-type", "unit_test"]
     reporter().begin(stage, len(context.selected_output_names) + len(context.selected_asset_check_keys))
     invocation = dbt.cli(arguments, context=context, raise_on_error=False)
+    forget_build()
     for event in invocation.stream():
         reporter().step(stage, "")
         yield event

@@ -20,11 +20,13 @@ class HubConfig(dg.ConfigurableResource):  # type: ignore[type-arg]
         business_date: the day the scorecards speak of, YYYY-MM-DD; empty: see `default_business_date`.
         sweep: which incremental tables are pulled whole: those that are `due`, `all` of them, or `none`.
         allow_shrink: tables (`system.table`) that may mark more rows deleted than their contract allows, this once.
+        whole: build every table whole, though only what was touched would have to be restated.
         allowed_by, why: who lets them, and why; both go on record.
     """
 
     business_date: str = ""
     sweep: str = "due"
+    whole: bool = False
     allow_shrink: list[str] = []  # noqa: RUF012 - a pydantic field, copied for each resource
     allowed_by: str = ""
     why: str = ""

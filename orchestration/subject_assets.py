@@ -1,5 +1,6 @@
 """Identity and release as assets: the two steps of the road that are not SQL models."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,9 @@ from identity.repair import propose_repairs
 from orchestration.dbt_manifest import manifest_path
 from orchestration.hub import hub_contracts, hub_database, hub_settings
 from orchestration.ledger import finish_run, run_row
+from orchestration.marts import build_of
 from orchestration.progress import reporter
+from sharing.increment import MartIncrement, conditions_from_manifest
 from sharing.release import masks_from_manifest, publish_release
 from warehouse.database import Database
 
@@ -97,6 +100,7 @@ def build_release_asset(released: list[dg.AssetKey]) -> dg.AssetsDefinition:
             systems=system_states(database),
             checks=check_counts(database, context.run.run_id),
             masks=masks_from_manifest(manifest_path()),
+            build=_increment(database, context.run.run_id),
         )
         reporter().step("release", "published")
         reporter().end("release")
@@ -106,6 +110,12 @@ def build_release_asset(released: list[dg.AssetKey]) -> dg.AssetsDefinition:
         )
 
     return current_release
+
+
+def _increment(database: Database, run_id: str) -> MartIncrement | None:
+    build = build_of(database, run_id)
+    conditions = conditions_from_manifest(json.loads(manifest_path().read_text(encoding="utf-8")))
+    return None if build is None else MartIncrement(build.build_id, conditions)
 
 
 def system_states(database: Database) -> dict[str, dict[str, str]]:

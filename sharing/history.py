@@ -56,6 +56,19 @@ class Difference:
         return {"rows": self.rows, "inserted": self.inserted, "updated": self.updated, "deleted": self.deleted}
 
 
+@dataclass(frozen=True)
+class Extent:
+    """Which rows of a table may differ from the current release.
+
+    Attributes:
+        condition: over the table's own columns.
+        rows: how many rows the current release has.
+    """
+
+    condition: str
+    rows: int
+
+
 def quote(name: str) -> str:
     """A name as a quoted SQL identifier; `at` is a column of the timeline."""
     return '"' + name.replace('"', '""') + '"'
@@ -121,17 +134,24 @@ def ensure_history(
         _run(connection, f"alter table {table.history} {', '.join(changes)}")
 
 
-def find_difference(connection: Connection, table: ReleasedTable, built: list[Column]) -> Difference:
-    """Compare the built table with the current release by key and row hash; the result waits in `pg_temp`."""
+def find_difference(
+    connection: Connection, table: ReleasedTable, built: list[Column], extent: Extent | None = None
+) -> Difference:
+    """Compare the built table with the current release by key and row hash; the result waits in `pg_temp`.
+
+    With an extent only the rows within it are compared: the others are those of the current release.
+    """
     keys = quoted(table.key)
+    within = extent.condition if extent else "true"
     _run(
         connection,
         f"""
         create temp table {_temp(table)} on commit drop as
         select {keys}, built._row_hash, live._row_hash is not null as is_live
-        from (select {keys}, md5(row({quoted([c.name for c in built])})::text)::uuid as _row_hash from {table.built})
-            as built
-        full join (select {keys}, _row_hash from {table.history} where _to_release is null) as live using ({keys})
+        from (select {keys}, md5(row({quoted([c.name for c in built])})::text)::uuid as _row_hash from {table.built}
+            where {within}) as built
+        full join (select {keys}, _row_hash from {table.history} where _to_release is null and {within}) as live
+            using ({keys})
         where built._row_hash is distinct from live._row_hash
         """,
     )
@@ -139,7 +159,7 @@ def find_difference(connection: Connection, table: ReleasedTable, built: list[Co
         connection,
         f"""
         select
-            (select count(*) from {table.built}),
+            {f"{extent.rows}::bigint" if extent else f"(select count(*) from {table.built})"},
             count(*) filter (where not is_live),
             count(*) filter (where is_live and _row_hash is not null),
             count(*) filter (where _row_hash is null)
@@ -147,7 +167,8 @@ def find_difference(connection: Connection, table: ReleasedTable, built: list[Co
         """,
     ).fetchone()
     assert row is not None
-    return Difference(*row)
+    rows, inserted, updated, deleted = row
+    return Difference(rows + inserted - deleted if extent else rows, inserted, updated, deleted)
 
 
 def write_difference(connection: Connection, table: ReleasedTable, built: list[Column], release_id: int) -> None:

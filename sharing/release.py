@@ -19,12 +19,14 @@ from sharing.history import (
     Column,
     Connection,
     Difference,
+    Extent,
     built_shape,
     ensure_history,
     ensure_indexes,
     find_difference,
     write_difference,
 )
+from sharing.increment import MartIncrement, note_published, touched_rows
 from sharing.subject_history import drop_history_view, history_view
 from sharing.tables import RELEASED_TABLES, ReleasedTable
 from sharing.views import Masks, View, masks_from_manifest, table_comment, table_view
@@ -72,6 +74,7 @@ class _Release:
     fingerprint: str | None
     systems: Mapping[str, Any]
     checks: Mapping[str, Any]
+    build: MartIncrement | None
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ def publish_release(
     checks: Mapping[str, Any],
     masks: Masks,
     tables: tuple[ReleasedTable, ...] = RELEASED_TABLES,
+    build: MartIncrement | None = None,
 ) -> ReleaseResult:
     """Make the built tables the current release.
 
@@ -107,6 +111,7 @@ def publish_release(
         checks: results of the gates, for the release's own record.
         masks: per table the masked columns and the kind of mask (`masks_from_manifest`).
         tables: the tables of a release.
+        build: the build of the marts that is published; without one every row is compared.
 
     Returns:
         The release readers see afterwards.
@@ -116,7 +121,7 @@ def publish_release(
         TransientError: the database does not answer, or readers held a changing view too long.
         ContractError: a mask cannot be applied.
     """
-    release = _Release(run_id, business_date, fingerprint, systems, checks)
+    release = _Release(run_id, business_date, fingerprint, systems, checks, build)
     for attempt in range(1, TRIES + 1):
         try:
             with _connect(db) as connection:
@@ -152,7 +157,7 @@ def _publish(
 ) -> ReleaseResult:
     connection.execute("select pg_advisory_xact_lock(%s)", [_RELEASE_LOCK])
     connection.execute(f"set local lock_timeout to '{LOCK_TIMEOUT}'".encode())
-    work = _compare(connection, masks, tables)
+    work = _compare(connection, masks, tables, touched_rows(connection, release.build))
     history = history_view(tables, {item.table.name: item.built for item in work}, masks)
     history_stands = history is None or history.stands(connection)
     counts = {item.table.name: item.difference.counts() for item in work}
@@ -165,6 +170,7 @@ def _publish(
             " where release_id = %s",
             [release.run_id, release.fingerprint, current[0]],
         )
+        note_published(connection, release.build, current[0])
         return ReleaseResult(current[0], current[1], counts, changed=False)
     release_id, published_at = _open_release(connection, release, counts)
     for item in work:
@@ -183,10 +189,13 @@ def _publish(
         " on conflict (only_row) do update set release_id = excluded.release_id",
         [release_id],
     )
+    note_published(connection, release.build, release_id)
     return ReleaseResult(release_id, published_at, counts, changed=True)
 
 
-def _compare(connection: Connection, masks: Masks, tables: tuple[ReleasedTable, ...]) -> list[_Work]:
+def _compare(
+    connection: Connection, masks: Masks, tables: tuple[ReleasedTable, ...], touched: Mapping[str, Extent]
+) -> list[_Work]:
     shapes = {table.name: built_shape(connection, table) for table in tables}
     # dbt replaces a table by renaming: held so, all of them stay those that the gate has seen while they are read.
     connection.execute(f"lock table {', '.join(table.built for table in tables)} in access share mode".encode())
@@ -198,7 +207,7 @@ def _compare(connection: Connection, masks: Masks, tables: tuple[ReleasedTable, 
     for table in tables:
         built = shapes[table.name]
         view = table_view(table, built, masks.get(table.name, {}), table_comment(connection, table))
-        difference = find_difference(connection, table, built)
+        difference = find_difference(connection, table, built, touched.get(table.name))
         work.append(_Work(table, built, view, view.stands(connection), difference))
     return work
 

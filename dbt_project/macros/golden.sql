@@ -51,8 +51,8 @@
 {%- endmacro %}
 
 {# Expects `spoken`, one row per record: <id>, source, system, record_key, certified_key, updated_at, probability and the
-   attributes; and the CTEs `ranks` and `rules`. Gives the CTE `golden`, one row per subject. #}
-{% macro golden_steps(id, records, attributes) -%}
+   attributes; the CTEs `ranks` and `rules`; and the ledger that names the subjects to restate. Gives the CTE `golden`, one row per subject. #}
+{% macro golden_steps(id, records, attributes, named) -%}
 counted as not materialized (
     select
         spoken.*,
@@ -63,6 +63,7 @@ counted as not materialized (
             {{ id }},
             count(*)::integer as record_count
         from {{ records }}
+        where {{ touched_subject(named, id) }}
         group by {{ id }}
     ) as of_subject on spoken.{{ id }} = of_subject.{{ id }}
 ),

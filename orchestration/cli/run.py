@@ -58,10 +58,17 @@ def run(
         str | None,
         typer.Option("--by", help="Who decides, for the record. Default: the user logged in.", show_default=False),
     ] = None,
+    whole: Annotated[
+        bool,
+        typer.Option(
+            "--whole",
+            help="Build every table whole, even where nothing changed. Default: restate only what was touched.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Pull, join, check, score and release once, in this process."""
-    told = run_options(sweep, allow_shrink or [], why, by)
+    told = run_options(sweep, allow_shrink or [], why, by, whole=whole)
     with Display(quiet=as_json) as display:
         with display.stage("warehouse"):
             hub.hub_database()
@@ -69,14 +76,16 @@ def run(
     finish(report, display, as_json)
 
 
-def run_options(sweep: bool | None, allow_shrink: list[str], why: str | None, by: str | None) -> dict[str, Any]:
+def run_options(
+    sweep: bool | None, allow_shrink: list[str], why: str | None, by: str | None, *, whole: bool = False
+) -> dict[str, Any]:
     """The options as fields of the run's configuration.
 
     Raises:
         ConfigurationError: a table is unknown, or rows are let go without a reason.
     """
     if sweep is None and not allow_shrink:
-        return {}
+        return {"whole": True} if whole else {}
     # Imported here: Dagster takes 3 s, which the help text should not pay.
     from connectors.quarantine import person
     from orchestration.run_config import HubConfig
@@ -84,6 +93,7 @@ def run_options(sweep: bool | None, allow_shrink: list[str], why: str | None, by
     told: dict[str, Any] = {
         "sweep": "due" if sweep is None else "all" if sweep else "none",
         "allow_shrink": allow_shrink,
+        "whole": whole,
         "allowed_by": by or person(),
         "why": why or "",
     }

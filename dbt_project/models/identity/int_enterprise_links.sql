@@ -1,3 +1,4 @@
+-- depends_on: {{ ledger('departed_subjects') }}
 -- Every record in force that speaks of a enterprise, with the enterprise the identity room decided it speaks of.
 select
     record.*,
@@ -11,3 +12,4 @@ inner join {{ source('identity', 'current_links') }} as link
     and record.system = link.system
     and record.table_name = link.table_name
     and record.record_key = link.record_key
+where {{ touched_record_of('record') }}

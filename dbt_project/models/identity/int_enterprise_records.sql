@@ -22,7 +22,9 @@ market_facts as (
         uscc_grade,
         changed_at
     from {{ ref('stg_market_supervision__' ~ entity) }}
-    where uscc is not null
+    where
+        uscc is not null
+        and {{ touched_record('market_supervision', table_name, key, 'changed_records') }}
     {%- if not loop.last %}
     union all
     {%- endif %}
@@ -45,6 +47,7 @@ spoken as (
         updated_at,
         changed_at
     from registered
+    where {{ touched_record('market_supervision', 'enterprises', 'uscc', 'changed_records') }}
     union all
     select
         'care_homes',
@@ -61,6 +64,7 @@ spoken as (
         null,
         changed_at
     from {{ ref('stg_care_homes__institution') }}
+    where {{ touched_record('care_homes', 'institutions', 'home_no', 'changed_records') }}
     union all
     -- The name, address and town of a site are the site's, not its property company's.
     select
@@ -78,7 +82,9 @@ spoken as (
         null,
         changed_at
     from {{ ref('stg_urban_management__site') }}
-    where property_uscc is not null
+    where
+        property_uscc is not null
+        and {{ touched_record('urban_management', 'sites', 'site_no', 'changed_records') }}
     union all
     select
         'urban_management',
@@ -95,7 +101,9 @@ spoken as (
         updated_at,
         changed_at
     from {{ ref('stg_urban_management__case') }}
-    where party_name is not null or party_uscc is not null
+    where
+        (party_name is not null or party_uscc is not null)
+        and {{ touched_record('urban_management', 'cases', 'case_no', 'changed_records') }}
     union all
     select
         'market_supervision',

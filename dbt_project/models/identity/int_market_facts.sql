@@ -14,7 +14,9 @@ with facts as (
         uscc,
         uscc_key
     from {{ ref('stg_market_supervision__' ~ entity) }}
-    where uscc is not null
+    where
+        uscc is not null
+        and {{ touched_record('market_supervision', table_name, key) }}
     {%- if not loop.last %}
     union all
     {%- endif %}

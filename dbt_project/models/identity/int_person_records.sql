@@ -17,6 +17,7 @@ with spoken as (
         updated_at,
         changed_at
     from {{ ref('stg_civil_affairs__resident') }}
+    where {{ touched_record('civil_affairs', 'residents', 'person_no', 'changed_records') }}
     union all
     select
         'care_homes',
@@ -35,6 +36,7 @@ with spoken as (
         updated_at,
         changed_at
     from {{ ref('stg_care_homes__stay') }}
+    where {{ touched_record('care_homes', 'stays', 'stay_no', 'changed_records') }}
     union all
     select
         'care_homes',
@@ -53,6 +55,7 @@ with spoken as (
         null,
         changed_at
     from {{ ref('stg_care_homes__staff_member') }}
+    where {{ touched_record('care_homes', 'staff', 'staff_no', 'changed_records') }}
     union all
     select
         'market_supervision',
@@ -71,7 +74,9 @@ with spoken as (
         updated_at,
         changed_at
     from {{ ref('stg_market_supervision__enterprise') }}
-    where legal_rep_name is not null or legal_rep_id_no_key is not null
+    where
+        (legal_rep_name is not null or legal_rep_id_no_key is not null)
+        and {{ touched_record('market_supervision', 'enterprises', 'uscc', 'changed_records') }}
     union all
     -- The town of a case is where it happened, not where its reporter lives.
     select
@@ -91,7 +96,9 @@ with spoken as (
         updated_at,
         changed_at
     from {{ ref('stg_urban_management__case') }}
-    where reporter_name is not null
+    where
+        reporter_name is not null
+        and {{ touched_record('urban_management', 'cases', 'case_no', 'changed_records') }}
 )
 
 select

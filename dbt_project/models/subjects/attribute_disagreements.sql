@@ -37,7 +37,9 @@ with stated as (
     inner join {{ ref('int_resident_links') }} as record on golden.resident_id = record.resident_id
     left join {{ ref('stg_civil_affairs__resident') }} as registered
         on record.source = 'civil_affairs.residents' and record.record_key = registered.person_no
-    where golden.disagreement_count > 0
+    where
+        golden.disagreement_count > 0
+        and {{ touched_subject('residents', 'golden.resident_id') }}
     union all
     select
         'enterprise',
@@ -72,7 +74,9 @@ with stated as (
     inner join {{ ref('int_enterprise_links') }} as record on golden.enterprise_id = record.enterprise_id
     left join {{ ref('stg_market_supervision__enterprise') }} as registered
         on record.source = 'market_supervision.enterprises' and record.record_key = registered.uscc
-    where golden.disagreement_count > 0
+    where
+        golden.disagreement_count > 0
+        and {{ touched_subject('enterprises', 'golden.enterprise_id') }}
 ),
 
 said_by as (

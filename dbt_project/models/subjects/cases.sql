@@ -23,7 +23,9 @@ with known as (
         case when verified_at < {{ business_end() }} then verify_result end as verify_result,
         {{ known('closed_at') }} as closed_at
     from {{ ref('stg_urban_management__case') }}
-    where found_at < {{ business_end() }}
+    where
+        found_at < {{ business_end() }}
+        and {{ touched_record('urban_management', 'cases', 'case_no') }}
 ),
 
 judged as (

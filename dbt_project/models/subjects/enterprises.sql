@@ -10,7 +10,9 @@ with homes as (
         min(record_key) as care_home_no,
         count(*)::integer as care_home_count
     from {{ ref('int_enterprise_links') }}
-    where source = 'care_homes.institutions'
+    where
+        source = 'care_homes.institutions'
+        and {{ touched_subject('enterprises', 'enterprise_id') }}
     group by enterprise_id
 ),
 
@@ -24,6 +26,7 @@ licences_by_kind as (
     from {{ ref('stg_market_supervision__licence') }} as licence
     inner join {{ ref('int_market_facts') }} as fact
         on fact.table_name = 'licences' and licence.licence_no = fact.record_key
+    where {{ touched_subject('enterprises', 'fact.enterprise_id') }}
     group by fact.enterprise_id, licence.kind
 ),
 
@@ -47,7 +50,9 @@ penalties as (
     from {{ ref('stg_market_supervision__penalty') }} as penalty
     inner join {{ ref('int_market_facts') }} as fact
         on fact.table_name = 'penalties' and penalty.penalty_no = fact.record_key
-    where penalty.decided_on <= {{ business_date() }}
+    where
+        penalty.decided_on <= {{ business_date() }}
+        and {{ touched_subject('enterprises', 'fact.enterprise_id') }}
     group by fact.enterprise_id
 ),
 
@@ -62,7 +67,9 @@ inspections as (
     from {{ ref('stg_market_supervision__inspection') }} as inspection
     inner join {{ ref('int_market_facts') }} as fact
         on fact.table_name = 'inspections' and inspection.inspection_no = fact.record_key
-    where inspection.inspected_on <= {{ business_date() }}
+    where
+        inspection.inspected_on <= {{ business_date() }}
+        and {{ touched_subject('enterprises', 'fact.enterprise_id') }}
     group by fact.enterprise_id
 ),
 
@@ -74,6 +81,7 @@ equipment as (
     from {{ ref('stg_market_supervision__special_equipment') }} as equipment
     inner join {{ ref('int_market_facts') }} as fact
         on fact.table_name = 'special_equipment' and equipment.equipment_no = fact.record_key
+    where {{ touched_subject('enterprises', 'fact.enterprise_id') }}
     group by fact.enterprise_id
 ),
 
@@ -91,7 +99,9 @@ notices as (
     from {{ ref('stg_market_supervision__lifecycle_notice') }} as notice
     inner join {{ ref('int_market_facts') }} as fact
         on fact.table_name = 'lifecycle_notices' and notice.notice_no = fact.record_key
-    where notice.sent_at < {{ business_end() }}
+    where
+        notice.sent_at < {{ business_end() }}
+        and {{ touched_subject('enterprises', 'fact.enterprise_id') }}
 ),
 
 doubles as (
@@ -119,7 +129,9 @@ cases_of as (
             )
         )::integer as case_count
     from {{ ref('cases') }}
-    where party_enterprise_id is not null
+    where
+        party_enterprise_id is not null
+        and {{ touched_subject('enterprises', 'party_enterprise_id') }}
     group by party_enterprise_id
 ),
 
@@ -129,7 +141,9 @@ found as (
         count(*)::integer as finding_count,
         string_agg(kind, ',' order by kind) as finding_kinds
     from {{ ref('findings') }}
-    where subject_kind = 'enterprise'
+    where
+        subject_kind = 'enterprise'
+        and {{ touched_subject('enterprises', 'subject_id') }}
     group by subject_id
 )
 
@@ -229,3 +243,4 @@ left join found on golden.enterprise_id = found.enterprise_id
 left join inspections on golden.enterprise_id = inspections.enterprise_id
 left join equipment on golden.enterprise_id = equipment.enterprise_id
 left join doubles on golden.enterprise_id = doubles.enterprise_id
+where {{ touched_subject('enterprises', 'golden.enterprise_id') }}

@@ -6,6 +6,7 @@ with deaths as (
         min(died_on) as died_on,
         min(evidence) as evidence
     from {{ ref('int_deaths') }}
+    where {{ touched_subject('residents', 'resident_id') }}
     group by resident_id
 ),
 
@@ -20,7 +21,9 @@ stays as (
     from {{ ref('stg_care_homes__stay') }} as stay
     inner join {{ ref('int_resident_links') }} as link
         on link.source = 'care_homes.stays' and stay.stay_no = link.record_key
-    where {{ in_residence('stay', business_date()) }}
+    where
+        {{ in_residence('stay', business_date()) }}
+        and {{ touched_subject('residents', 'link.resident_id') }}
 ),
 
 grants as (
@@ -34,7 +37,9 @@ grants as (
     from {{ ref('stg_civil_affairs__benefit') }} as benefit
     inner join {{ ref('int_resident_links') }} as link
         on link.source = 'civil_affairs.residents' and benefit.person_no = link.record_key
-    where benefit.started_on <= {{ business_date() }}
+    where
+        benefit.started_on <= {{ business_date() }}
+        and {{ touched_subject('residents', 'link.resident_id') }}
 ),
 
 penalties as (
@@ -45,7 +50,9 @@ penalties as (
     from {{ ref('stg_market_supervision__penalty') }} as penalty
     inner join {{ ref('int_market_facts') }} as fact
         on fact.table_name = 'penalties' and penalty.penalty_no = fact.record_key
-    where penalty.decided_on <= {{ business_date() }}
+    where
+        penalty.decided_on <= {{ business_date() }}
+        and {{ touched_subject('enterprises', 'fact.enterprise_id') }}
 ),
 
 homes as (
@@ -55,7 +62,9 @@ homes as (
         has_valid_food_licence,
         'care_homes.institutions:' || home_no as evidence
     from {{ ref('care_homes') }}
-    where enterprise_id is not null
+    where
+        enterprise_id is not null
+        and {{ touched_subject('enterprises', 'enterprise_id') }}
 ),
 
 doubled as (
@@ -73,7 +82,9 @@ troubles as (
         null::date as holds_from,
         status_source || ':' || status_record_key as evidence
     from {{ ref('int_enterprise_golden') }}
-    where status in ('abnormal', 'revoked')
+    where
+        status in ('abnormal', 'revoked')
+        and {{ touched_subject('enterprises', 'enterprise_id') }}
     union all
     select
         enterprise_id,
@@ -92,7 +103,10 @@ lapsed as (
     from {{ ref('stg_market_supervision__licence') }} as licence
     inner join {{ ref('int_market_facts') }} as fact
         on fact.table_name = 'licences' and licence.licence_no = fact.record_key
-    where licence.kind = 'food' and licence.valid_until < {{ business_date() }}
+    where
+        licence.kind = 'food'
+        and licence.valid_until < {{ business_date() }}
+        and {{ touched_subject('enterprises', 'fact.enterprise_id') }}
     order by fact.enterprise_id, licence.valid_until desc, licence.licence_no
 ),
 
@@ -107,6 +121,7 @@ noisy as (
     where
         is_valid
         and party_enterprise_id is not null
+        and {{ touched_subject('enterprises', 'party_enterprise_id') }}
         and {{ local_date('found_at') }}
         > {{ business_date() }} - {{ rule_parameter('many_cases_low_risk', 'look_back_days') }}
 ),
@@ -123,6 +138,7 @@ blemished as (
         on fact.table_name = 'inspections' and inspection.inspection_no = fact.record_key
     where
         inspection.result = 'fail'
+        and {{ touched_subject('enterprises', 'fact.enterprise_id') }}
         and inspection.inspected_on <= {{ business_date() }}
         and inspection.inspected_on
         > {{ business_date() }} - {{ rule_parameter('many_cases_low_risk', 'look_back_days') }}
@@ -193,7 +209,10 @@ shown as (
     from {{ ref('stg_care_homes__staff_member') }} as staff
     inner join {{ ref('int_resident_links') }} as link
         on link.source = 'care_homes.staff' and staff.staff_no = link.record_key
-    where staff.on_post and least(staff.qualified_until, staff.health_cert_until) < {{ business_date() }}
+    where
+        staff.on_post
+        and least(staff.qualified_until, staff.health_cert_until) < {{ business_date() }}
+        and {{ touched_subject('residents', 'link.resident_id') }}
     union all
     select
         'basic_bed_not_entitled',

@@ -18,6 +18,7 @@ with stated as (
         on person.source = 'market_supervision.enterprises' and register.uscc = person.record_key
     inner join {{ ref('int_enterprise_links') }} as firm
         on firm.source = 'market_supervision.enterprises' and register.uscc = firm.record_key
+    where {{ touched_record('market_supervision', 'enterprises', 'register.uscc') }}
     union all
     select
         'lives_in_home',
@@ -34,6 +35,7 @@ with stated as (
     from {{ ref('stg_care_homes__stay') }} as stay
     inner join {{ ref('int_resident_links') }} as person
         on person.source = 'care_homes.stays' and stay.stay_no = person.record_key
+    where {{ touched_record('care_homes', 'stays', 'stay.stay_no') }}
     union all
     select
         'works_at',
@@ -50,6 +52,7 @@ with stated as (
     from {{ ref('stg_care_homes__staff_member') }} as staff
     inner join {{ ref('int_resident_links') }} as person
         on person.source = 'care_homes.staff' and staff.staff_no = person.record_key
+    where {{ touched_record('care_homes', 'staff', 'staff.staff_no') }}
     union all
     select
         'operates',
@@ -66,6 +69,7 @@ with stated as (
     from {{ ref('stg_care_homes__institution') }} as home
     inner join {{ ref('int_enterprise_links') }} as firm
         on firm.source = 'care_homes.institutions' and home.home_no = firm.record_key
+    where {{ touched_record('care_homes', 'institutions', 'home.home_no') }}
 )
 
 select

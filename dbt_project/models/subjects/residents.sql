@@ -8,6 +8,7 @@ with deaths as (
         resident_id,
         min(died_on) as died_on
     from {{ ref('int_deaths') }}
+    where {{ touched_subject('households', 'resident_id') }}
     group by resident_id
 ),
 
@@ -21,6 +22,7 @@ benefits as (
     where
         benefit.started_on <= {{ business_date() }}
         and (benefit.ended_on is null or benefit.ended_on >= {{ business_date() }})
+        and {{ touched_subject('households', 'link.resident_id') }}
     group by link.resident_id
 ),
 
@@ -35,6 +37,7 @@ assessed as (
     where
         assessment.assessed_on <= {{ business_date() }}
         and (assessment.valid_until is null or assessment.valid_until >= {{ business_date() }})
+        and {{ touched_subject('households', 'link.resident_id') }}
     order by link.resident_id, assessment.assessed_on desc, assessment.assessment_no desc
 ),
 
@@ -49,7 +52,9 @@ staying as (
     from {{ ref('stg_care_homes__stay') }} as stay
     inner join {{ ref('int_resident_links') }} as link
         on link.source = 'care_homes.stays' and stay.stay_no = link.record_key
-    where {{ in_residence('stay', business_date()) }}
+    where
+        {{ in_residence('stay', business_date()) }}
+        and {{ touched_subject('households', 'link.resident_id') }}
     order by link.resident_id, stay.admitted_on desc, stay.stay_no desc
 ),
 
@@ -58,7 +63,10 @@ open_cases as (
         reporter_resident_id as resident_id,
         count(*)::integer as open_case_count
     from {{ ref('cases') }}
-    where status in ('open', 'disposed') and reporter_resident_id is not null
+    where
+        status in ('open', 'disposed')
+        and reporter_resident_id is not null
+        and {{ touched_subject('households', 'reporter_resident_id') }}
     group by reporter_resident_id
 ),
 
@@ -67,7 +75,10 @@ representing as (
         legal_rep_resident_id as resident_id,
         count(*)::integer as legal_rep_count
     from {{ ref('int_enterprise_golden') }}
-    where legal_rep_resident_id is not null and status is distinct from 'cancelled'
+    where
+        legal_rep_resident_id is not null
+        and status is distinct from 'cancelled'
+        and {{ touched_subject('households', 'legal_rep_resident_id') }}
     group by legal_rep_resident_id
 ),
 
@@ -78,7 +89,9 @@ working as (
     from {{ ref('stg_care_homes__staff_member') }} as staff
     inner join {{ ref('int_resident_links') }} as link
         on link.source = 'care_homes.staff' and staff.staff_no = link.record_key
-    where staff.on_post
+    where
+        staff.on_post
+        and {{ touched_subject('households', 'link.resident_id') }}
     group by link.resident_id
 ),
 
@@ -88,29 +101,41 @@ found as (
         count(*)::integer as finding_count,
         string_agg(kind, ',' order by kind) as finding_kinds
     from {{ ref('findings') }}
-    where subject_kind = 'resident'
+    where
+        subject_kind = 'resident'
+        and {{ touched_subject('households', 'subject_id') }}
     group by subject_id
 ),
 
 -- The living at one address, however it is spelled.
-housed as (
+households as (
     select
-        golden.*,
-        deaths.died_on,
-        case
-            when golden.home_address is not null and deaths.died_on is null
-                then {{ address_key('golden.home_address') }}
-        end as address_key
-    from {{ ref('int_resident_golden') }} as golden
-    left join deaths on golden.resident_id = deaths.resident_id
+        address_key,
+        min(resident_id) as first_resident_id,
+        count(*)::integer as household_size
+    from {{ ref('int_resident_addresses') }}
+    where {{ touched_address('address_key') }}
+    group by address_key
 ),
 
-counted as (
+golden as (
     select
-        housed.*,
-        min(housed.resident_id) over (partition by housed.address_key) as first_resident_id,
-        count(*) over (partition by housed.address_key)::integer as household_size
-    from housed
+        subject.*,
+        deaths.died_on,
+        -- Beyond that size it is a collective household or a whole building.
+        case
+            when households.household_size <= {{ rule_parameter('household', 'largest_size') }}
+                then households.first_resident_id
+        end as household_id,
+        case
+            when households.household_size <= {{ rule_parameter('household', 'largest_size') }}
+                then households.household_size
+        end as household_size
+    from {{ ref('int_resident_golden') }} as subject
+    left join deaths on subject.resident_id = deaths.resident_id
+    left join {{ ref('int_resident_addresses') }} as home on subject.resident_id = home.resident_id
+    left join households on home.address_key = households.address_key
+    where {{ touched_subject('households', 'subject.resident_id') }}
 )
 
 select
@@ -149,18 +174,8 @@ select
     coalesce(found.finding_count, 0) as finding_count,
     found.finding_kinds,
     golden.died_on is not null as is_deceased,
-    case
-        when
-            golden.address_key is not null
-            and golden.household_size <= {{ rule_parameter('household', 'largest_size') }}
-            then golden.first_resident_id
-    end::text as household_id,
-    case
-        when
-            golden.address_key is not null
-            and golden.household_size <= {{ rule_parameter('household', 'largest_size') }}
-            then golden.household_size
-    end as household_size,
+    golden.household_id::text as household_id,
+    golden.household_size,
     case
         when assessed.care_level is not null then 'civil_affairs.care_assessments'
         when staying.care_level is not null then 'care_homes.stays'
@@ -173,7 +188,7 @@ select
     working.works_at_home_no,
     {{ link_level('golden.link_probability') }} as link_level,
     golden.link_probability
-from counted as golden
+from golden
 left join benefits on golden.resident_id = benefits.resident_id
 left join assessed on golden.resident_id = assessed.resident_id
 left join staying on golden.resident_id = staying.resident_id

@@ -10,6 +10,7 @@ select
     citizen_no_key is not null as is_certified,
     probability
 from {{ ref('int_resident_links') }}
+where {{ touched_record_of() }}
 union all
 select
     'enterprise',
@@ -22,3 +23,4 @@ select
     enterprise_key is not null,
     probability
 from {{ ref('int_enterprise_links') }}
+where {{ touched_record_of() }}

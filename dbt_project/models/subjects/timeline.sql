@@ -49,6 +49,7 @@ with happened as (
     from {{ ref(model) }} as event
     inner join {{ ref('int_resident_links') }} as link
         on link.source = '{{ system }}.{{ link_table }}' and event.{{ link_key }} = link.record_key
+    where {{ touched_subject('residents', 'link.resident_id') }}
     union all
     {%- endfor %}
     {%- for kind, model, day, instant, system, table_name, key, is_record in enterprise_events %}
@@ -67,6 +68,7 @@ with happened as (
     inner join {{ ref('int_enterprise_links' if is_record else 'int_market_facts') }} as link
         on {{ by_record if is_record else by_fact }}
         and event.{{ key }} = link.record_key
+    where {{ touched_subject('enterprises', 'link.enterprise_id') }}
     {%- if not loop.last %}
     union all
     {%- endif %}

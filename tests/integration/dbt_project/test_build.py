@@ -5,24 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import uuid
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import psycopg
 import pytest
 from psycopg import sql
 
 from connectors.contract import load_contracts
-from connectors.landing import GateResult, land_table
-from demo import systems
-from demo.city.generation import generate
 from demo.city.state import City
 from identity import resolve
 from warehouse.paths import DBT_PROJECT_DIR
-from warehouse.settings import Settings
 
 if TYPE_CHECKING:
     from warehouse.database import Database
@@ -60,28 +54,6 @@ def build(database: Database, folder: Path, run_id: str, *, command: str = "buil
     dbt(database, folder, command, *only, "--select", "tag:phase_records")
     resolve.resolve(database, run_id=run_id)
     dbt(database, folder, command, *only, "--exclude", "tag:phase_records")
-
-
-def land(database: Database, home: Path, monkeypatch: pytest.MonkeyPatch) -> City:
-    """A city of 1,000 in the four systems, landed without a gate."""
-    assert database.embedded_admin is not None
-    monkeypatch.setenv("CITYHUB_HOME", str(home))
-    civil = f"city_{uuid.uuid4().hex[:12]}"
-    city = generate(1_000, 7)
-    systems.build(home, city, database.embedded_admin, civil_database=civil)
-    try:
-        with systems.serving(home, admin_dsn=database.embedded_admin, rate=10_000, in_thread=True) as addresses:
-            for name, value in addresses.items():
-                monkeypatch.setenv(name, value)
-            for contract in load_contracts().values():
-                for table in contract.tables:
-                    land_table(
-                        database, Settings(), contract, table, run_id="r1", gate=lambda _: GateResult(passed=True)
-                    )
-    finally:
-        with psycopg.connect(database.embedded_admin, autocommit=True) as connection:
-            connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(civil)))
-    return city
 
 
 def frame(database: Database, query: str, *instants: str) -> pd.DataFrame:
@@ -209,10 +181,11 @@ def reverse_rows(database: Database) -> None:
                     connection.execute(sql.SQL(statement).format(name))
 
 
+@pytest.mark.xdist_group("landed")
 def test_figures_of_a_past_day_are_right_and_do_not_depend_on_row_order(
-    database: Database, tmp_path: Path, postgres_home: Path, monkeypatch: pytest.MonkeyPatch
+    landed: tuple[Database, City], tmp_path: Path
 ) -> None:
-    city = land(database, postgres_home / tmp_path.name, monkeypatch)
+    database, city = landed
     build(database, tmp_path, "r1")
     check_figures(database)
 

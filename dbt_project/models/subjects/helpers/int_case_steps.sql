@@ -3,5 +3,7 @@ select
     case_no,
     count(*)::integer as step_count
 from {{ ref('stg_urban_management__case_step') }}
-where step_at < {{ business_end() }}
+where
+    step_at < {{ business_end() }}
+    and {{ touched_record('urban_management', 'cases', 'case_no') }}
 group by case_no

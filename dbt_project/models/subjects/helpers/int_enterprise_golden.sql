@@ -34,9 +34,10 @@ spoken as (
     from {{ ref('int_enterprise_links') }} as record
     left join {{ ref('stg_market_supervision__enterprise') }} as registered
         on record.source = 'market_supervision.enterprises' and record.record_key = registered.uscc
+    where {{ touched_subject('enterprises', 'record.enterprise_id') }}
 ),
 
-{{ golden_steps('enterprise_id', ref('int_enterprise_links'), attributes) }}
+{{ golden_steps('enterprise_id', ref('int_enterprise_links'), attributes, 'enterprises') }}
 
 -- The legal representative is the person of the register row whose representative is shown, not of another row.
 select

@@ -3,7 +3,7 @@
     'marital_status',
 ] -%}
 -- The golden record of every resident, with source, record and day of each attribute.
--- A view: it costs no build, and answers for one resident which record each attribute came from.
+-- Answers for one resident which record each attribute came from.
 with ranks as (
     {{ survivorship_ranks('resident', attributes) }}
 ),
@@ -23,8 +23,9 @@ spoken as (
     from {{ ref('int_resident_links') }} as record
     left join {{ ref('stg_civil_affairs__resident') }} as registered
         on record.source = 'civil_affairs.residents' and record.record_key = registered.person_no
+    where {{ touched_subject('residents', 'record.resident_id') }}
 ),
 
-{{ golden_steps('resident_id', ref('int_resident_links'), attributes) }}
+{{ golden_steps('resident_id', ref('int_resident_links'), attributes, 'residents') }}
 
 select * from golden
