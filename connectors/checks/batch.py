@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from connectors.checks.values import as_text, polars_type, read_frame, trimmed
+from connectors.checks.values import as_texts, directly, polars_type, read_frame, trimmed
 from connectors.contract import ColumnContract, Rule, TableContract
 from connectors.contract.ddl import typed_columns
 from connectors.identifiers import identify_citizen_nos, identify_usccs
@@ -62,7 +62,8 @@ def check_batch(
 
     Args:
         table: the contract.
-        frame: every contract column (text, or typed by the source) and, if known, `_position` (JSON text).
+        frame: every contract column (text, or whole numbers, booleans, days, local times) and, if known, `_position`
+            (JSON text).
         within_frame_keys: also refuse repeated keys inside this frame (see `repeated_keys`); leave it off where a batch
             comes in several frames and its keys are compared in the stage.
         tokens: makes tokens of normalised citizen numbers; called with distinct certified numbers only.
@@ -77,13 +78,12 @@ def check_batch(
             expected=f"the columns of contract version {table.version}",
             do="ask the owner whether they were renamed or dropped; restore them or change the contract",
         )
-    received = pl.DataFrame([as_text(frame.get_column(name)) for name in table.column_names])
-    texts = trimmed(received)
-    typed = read_frame(texts, {column.name: column.pg_type for column in table.columns}, table.timezone)
+    received = frame.select(table.column_names)
+    texts, typed = _read(table, received)
     identified = _identified(table, texts)
     # One look at all columns: a call of Polars costs as much as a thousand of these values.
-    nul = received.select(pl.all().str.contains("\x00", literal=True).any()).row(0, named=True)
-    holding_nul = {name for name, is_held in nul.items() if is_held}
+    nul = received.select(pl.col(pl.String).str.contains("\x00", literal=True).any()).to_dict(as_series=False)
+    holding_nul = {name for name, is_held in nul.items() if is_held[0]}
     findings = [
         finding
         for column in table.columns
@@ -104,6 +104,21 @@ def check_batch(
         warnings={f.name: int(f.rows.sum()) for f in findings if f.severity == "warn"},
         rejections={f.name: int(f.rows.sum()) for f in findings if f.severity == "reject"},
     )
+
+
+def _read(table: TableContract, received: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The columns to be judged, and as the contract's types: trimmed texts are read, what came typed need not be."""
+    direct = {
+        column.name: values
+        for column in table.columns
+        if (values := directly(received.get_column(column.name), column.pg_type, table.timezone)) is not None
+    }
+    others = {column.name: column.pg_type for column in table.columns if column.name not in direct}
+    texts = trimmed(as_texts(received, list(others)))
+    read = read_frame(texts, others, table.timezone)
+    names = table.column_names
+    judged = pl.DataFrame([texts.get_column(n) if n in others else received.get_column(n) for n in names])
+    return judged, pl.DataFrame([read.get_column(n) if n in others else direct[n] for n in names])
 
 
 def repeated_keys(table: TableContract, typed: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
@@ -264,8 +279,9 @@ def _rejected(
     joined = pl.DataFrame(reasons).select(
         pl.concat_str(pl.lit("["), pl.concat_str(pl.all(), separator=", ", ignore_nulls=True), pl.lit("]"))
     )
-    keys = texts.filter(is_bad).select(pl.concat_str(pl.col(table.key).fill_null(""), separator="|"))
-    readable = received.filter(is_bad).select(pl.all().str.replace_all("\x00", "\u2400", literal=True))
+    keys = as_texts(texts.filter(is_bad), table.key).select(pl.concat_str(pl.all().fill_null(""), separator="|"))
+    refused = as_texts(received.filter(is_bad), table.column_names)
+    readable = refused.select(pl.all().str.replace_all("\x00", "\u2400", literal=True))
     payload = readable.select(pl.struct(pl.all()).struct.json_encode()).to_series()
     return pl.DataFrame(
         {

@@ -6,10 +6,12 @@ forms a clerk may use cost nothing where a system writes the common one. No rule
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
 import polars as pl
+
+from connectors.binary.columns import time_texts
 
 # Spaces of every width and the marks that files and copies leave at the ends of values.
 TRIMMED = " \t\r\n\x0b\x0c\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u202f\u205f"
@@ -66,9 +68,30 @@ def as_text(values: pl.Series) -> pl.Series:
     """A column as received, as text; columns a source delivers typed are written in the form the readers know."""
     if values.dtype == pl.String:
         return values
+    if isinstance(values.dtype, pl.Datetime) and values.dtype.time_zone is None:
+        return time_texts(values)
     if isinstance(values.dtype, pl.Datetime) and values.dtype.time_zone is not None:
         return values.dt.convert_time_zone("UTC").dt.strftime("%Y-%m-%d %H:%M:%S%.6fZ")
     return values.cast(pl.String)
+
+
+def as_texts(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """These columns as text."""
+    return frame.select(as_text(frame.get_column(name)) for name in names)
+
+
+def directly(values: pl.Series, pg_type: str, timezone: str) -> pl.Series | None:
+    """A column that came typed, as its Postgres type; None where that takes the way over its text."""
+    kind = values.dtype
+    if kind.is_integer() and pg_type in _INTEGERS:
+        return values.cast(_INTEGERS[pg_type], strict=False)
+    if kind == pl.Boolean and pg_type == "boolean":
+        return values
+    is_local = isinstance(kind, pl.Datetime) and kind.time_zone is None and pg_type == "timestamptz"
+    if is_local or (kind == pl.Date and pg_type == "date"):
+        name = values.name
+        return values.to_frame().select(_settled(pl.col(name), pg_type, timezone)).to_series()
+    return None
 
 
 def trimmed(received: pl.DataFrame) -> pl.DataFrame:

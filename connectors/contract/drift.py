@@ -52,7 +52,6 @@ class Difference:
     contract: str
     is_safe: bool
     why: str
-    is_rescaled: bool = False
 
     def __str__(self) -> str:
         return f"{self.column or self.change} is {self.raw}, the contract says {self.contract} ({self.why})"
@@ -150,18 +149,16 @@ def _of_column(name: str, pg_type: str, own: ColumnContract | None, raw: RawColu
 
 
 def _of_type(name: str, raw: RawColumn, wanted: str) -> Difference:
-    is_safe, why, is_rescaled = False, f"a value of {raw.pg_type} need not fit {wanted}", False
+    is_safe, why = False, f"a value of {raw.pg_type} need not fit {wanted}"
     if _fits(raw.pg_type, wanted):
         is_safe, why = True, f"every value of {raw.pg_type} fits {wanted}"
-        # 12.5 becomes 12.50: the same value in another text form, so row hashes have to follow.
-        is_rescaled = _size(raw.pg_type)[1] != _size(wanted)[1]
     elif wanted == "text" and (raw.pg_type == "date" or _size(raw.pg_type)[0]):
         is_safe, why = not raw.readers, "every value has one text form, and no view reads the column as what it was"
         if raw.readers:
             why = f"{', '.join(raw.readers)} reads it as {raw.pg_type}"
     elif wanted == "text":
         why = f"the source's own text of a {raw.pg_type} is not known any more"
-    return Difference("type", name, raw.pg_type, wanted, is_safe, why, is_rescaled)
+    return Difference("type", name, raw.pg_type, wanted, is_safe, why)
 
 
 def _fits(narrow: str, wide: str) -> bool:

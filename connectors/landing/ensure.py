@@ -26,7 +26,6 @@ from connectors.contract.drift import (
     compare,
     foreign,
 )
-from connectors.landing.lines import row_hash
 from warehouse.database import Database
 from warehouse.errors import ContractError
 
@@ -241,7 +240,7 @@ def _statements(drift: Drift) -> list[str]:
         # What is built from the table follows its types, so the next run has something to build.
         state = f"where system = '{table.system}' and table_name = '{table.name}'"
         moved = f"update ops.source_states set content_version = content_version + 1 {state}"
-        statements = [*_drop_views(drift.readers), *statements, *_rehash(table, drift.retyped), moved]
+        statements = [*_drop_views(drift.readers), *statements, moved]
     if statements or shape.version != table.version:
         statements += [statement for statement in raw_table_ddl(table) if statement.startswith("comment on ")]
     return statements
@@ -258,16 +257,6 @@ def _migration(table: TableContract, item: Difference) -> list[str]:
     return [
         "set local datestyle = 'ISO, YMD'",
         f"alter table {name} alter column {column} type {kind} using {column}::{kind}",
-    ]
-
-
-def _rehash(table: TableContract, retyped: Iterable[Difference]) -> list[str]:
-    """A value with more digits after its point has another text form: rows must not look changed for that."""
-    if not any(item.is_rescaled for item in retyped):
-        return []
-    return [
-        "set local timezone = 'UTC'",
-        f"update {quote_qualified(table.qualified_name)} as r set _row_hash = {row_hash(table, 'r')}",
     ]
 
 

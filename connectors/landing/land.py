@@ -23,13 +23,14 @@ from connectors.contract import AdmissionGate, GateRequest, GateResult, SystemCo
 from connectors.landing import ledger
 from connectors.landing.ahead import read_ahead
 from connectors.landing.ensure import ensure_tables, set_aside
+from connectors.landing.known import load_known
 from connectors.landing.merge import Plan, merge
 from connectors.landing.model import Allowance, LandingResult
 from connectors.landing.position import latest, next_position
 from connectors.landing.quarantine import close_repaired, has_new_rejects, store_rejected
 from connectors.landing.repeats import Repeats, put_back
 from connectors.landing.session import landing_session
-from connectors.landing.settle import kind_of_stage, settle
+from connectors.landing.settle import good_keys, kind_of_stage, settle
 from connectors.landing.stage import Prepared, Stage
 from connectors.landing.watch import OrderWatch
 from connectors.transports import Pull, open_transport
@@ -169,6 +170,8 @@ class _Landing:
             stage.kind = kind_of_stage(
                 self.connection, self.table, is_complete=pull.is_complete, is_replaced=is_replaced
             )
+            if stage.kind == "sifted":
+                stage.known = load_known(self.connection, self.table)
             self.connection.commit()
             # Closed here, not by the garbage collector: a pull let go half-way has to be called off at the source.
             order = OrderWatch(self.table)
@@ -269,7 +272,7 @@ class _Landing:
         assert self.stage is not None
         rejected = self.stage.rejected
         before = (self.result.cursor, self.result.as_of)
-        cursor, as_of = next_position(self.connection, self.table, self.stage.roll, pull, *before)
+        cursor, as_of = next_position(self.table, self.stage.highest, pull, *before)
         warned = answer.warned if answer else ()
         notes = self._notes(pull)
         if plan.deferred:
@@ -307,7 +310,7 @@ class _Landing:
             broken=str(self.broken) if self.broken else None,
         )
         store_rejected(self.connection, self.table, result.batch_id)
-        close_repaired(self.connection, self.table, self.stage.roll, result.batch_id)
+        close_repaired(self.connection, self.table, good_keys(self.table, self.stage), result.batch_id)
         merge(self.connection, self.table, self.stage.name, result.batch_id, plan)
         ledger.take_drops(self.connection, self.table, result.batch_id, pull.drops)
         ledger.record(self.connection, self.table, result, moved=plan.moves)

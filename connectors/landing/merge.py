@@ -14,6 +14,7 @@ import psycopg
 from connectors.contract import TableContract
 from connectors.contract.ddl import quote, quote_qualified, typed_columns
 from connectors.landing.fresh import become_raw
+from connectors.landing.known import Known
 from connectors.landing.names import (
     PLAN,
     REJECTS,
@@ -39,6 +40,7 @@ class Plan:
         deferred: deletions not made because rejected rows without a readable key may be those very rows.
         before: rows of raw that are not marked deleted.
         present: keys to be written that raw has, marked deleted or not.
+        rehashed: unchanged rows whose hash has another form by now (`content`).
         takes_place: raw is empty, and the stage becomes raw.
         replaces: raw is set aside for a new table, so all its rows count as deleted and all staged ones as inserted.
     """
@@ -50,6 +52,7 @@ class Plan:
     deferred: int
     before: int
     present: int
+    rehashed: int = 0
     replaces: bool = False
     takes_place: bool = False
 
@@ -75,11 +78,20 @@ class Plan:
 
 
 def make_plan(
-    connection: Connection, table: TableContract, stage: str, *, is_complete: bool, roll: str | None = None
+    connection: Connection,
+    table: TableContract,
+    stage: str,
+    *,
+    is_complete: bool,
+    roll: str | None = None,
+    known: Known | None = None,
 ) -> Plan:
     """Compare the stage with raw. Only rows to be written are noted, by their place in the stage.
 
-    `roll`: the list of all good rows where only differing ones are staged; what vanished is noted then already.
+    Equal hashes are equal rows. Of differing ones the values decide: the hash may only have another form.
+
+    `roll`: the list of all good rows where only differing ones are staged; `known`: those that are not staged. With
+    either, what vanished is noted already.
     """
     raw, staged = quote_qualified(table.qualified_name), quote_qualified(stage)
     first_key = quote(table.key[0])
@@ -88,31 +100,35 @@ def make_plan(
 create temp table {PLAN} as
 select
     s.ctid as tid, s._row_hash as hash, r.{first_key} is not null as is_present,
-    r.{first_key} is null or r._deleted_at is not null as is_new
+    r.{first_key} is null or r._deleted_at is not null as is_new,
+    r._deleted_at is null and {_is_same(table)} as is_same
 from {staged} as s
 left join {raw} as r on {same_key(table, "s", "r")}
 where r.{first_key} is null or r._deleted_at is not null or r._row_hash <> s._row_hash""".encode()
     )
-    if is_complete and roll is None:
+    if is_complete and roll is None and known is None:
         _note_vanished(connection, table, raw, staged)
     deferred = _spare_refused(connection, table) if is_complete else 0
+    live = f"(select count(*) from {raw} where _deleted_at is null)" if known is None else f"{known.live}::bigint"
     gone = f"(select count(*) from {VANISHED})" if is_complete else "0::bigint"
     row = connection.execute(
         f"select (select count(*) from {quote_qualified(roll or stage)}),"
-        f" count(*) filter (where is_new), count(*) filter (where not is_new),"
-        f" {gone}, (select count(*) from {raw} where _deleted_at is null),"
-        f" count(*) filter (where is_present) from {PLAN}".encode()
+        f" count(*) filter (where is_new), count(*) filter (where not is_new and not is_same),"
+        f" {gone}, {live},"
+        f" count(*) filter (where is_present and not is_same), count(*) filter (where is_same) from {PLAN}".encode()
     ).fetchone()
     assert row is not None
-    count, inserted, updated, deleted, before, present = (int(value) for value in row)
-    return Plan(count, inserted, updated, deleted, deferred, before, present)
+    count, inserted, updated, deleted, before, present, rehashed = (int(value) for value in row)
+    staged_rows = count + (known.matched if known else 0)
+    return Plan(staged_rows, inserted, updated, deleted, deferred, before, present, rehashed)
 
 
 def plan_anew(connection: Connection, table: TableContract, stage: str) -> Plan:
     """Everything staged goes into a new table; the one that is there is set aside with all its rows."""
     raw, staged = quote_qualified(table.qualified_name), quote_qualified(stage)
     connection.execute(
-        f"create temp table {PLAN} as select s.ctid as tid, s._row_hash as hash from {staged} as s".encode()
+        f"create temp table {PLAN} as"
+        f" select s.ctid as tid, s._row_hash as hash, false as is_same from {staged} as s".encode()
     )
     connection.execute(f"create temp table {VANISHED} as select {key_list(table)} from {staged} limit 0".encode())
     row = connection.execute(
@@ -189,13 +205,28 @@ insert into {raw} ({column_list(table)}, _batch_id, _row_hash, _first_batch_id, 
 select {column_list(table, "s")}, {batch_id}, p.hash, {batch_id}, now(), null
 from {PLAN} as p
 inner join {staged} as s on s.ctid = p.tid
+where not p.is_same
 {on_conflict}""".encode()
+        )
+    if plan.rehashed:
+        connection.execute(
+            f"update {raw} as r set _row_hash = p.hash from {PLAN} as p"
+            f" inner join {staged} as s on s.ctid = p.tid where p.is_same and {same_key(table, 's', 'r')}".encode()
         )
     if plan.deleted:
         connection.execute(
             f"update {raw} as r set _deleted_at = now(), _changed_at = now(), _batch_id = {batch_id}"
             f" from {VANISHED} as v where {same_key(table, 'v', 'r')}".encode()
         )
+
+
+def _is_same(table: TableContract) -> str:
+    """Whether a staged row `s` and a raw row `r` of its key hold the same values."""
+    keys = set(table.key)
+    names = [quote(name) for name, _ in typed_columns(table) if name not in keys]
+    pairs = [", ".join(f"{alias}.{name}" for name in names) for alias in ("r", "s")]
+    first = f"r.{quote(table.key[0])} is not null"
+    return f"{first} and row({pairs[0]}) is not distinct from row({pairs[1]})" if names else first
 
 
 def _on_conflict(table: TableContract) -> str:

@@ -12,6 +12,7 @@ REPEATS = "landing_repeats"
 PLAN = "landing_plan"
 VANISHED = "landing_vanished"
 DIFFERENCES = "landing_differences"
+UNMATCHED = "landing_unmatched"
 
 
 _INSTANT = "to_char({} at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00:00'"

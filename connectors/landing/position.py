@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
-import psycopg
-
 from connectors.contract import TableContract
-from connectors.contract.ddl import quote, quote_qualified
 from connectors.transports import Pull
 from connectors.transports.clock import midnight
 
-Connection = psycopg.Connection[tuple[Any, ...]]
+Highest = Callable[[str], date | datetime | None]
 
 
 def next_position(
-    connection: Connection, table: TableContract, stage: str, pull: Pull, cursor: str | None, as_of: datetime | None
+    table: TableContract, highest: Highest, pull: Pull, cursor: str | None, as_of: datetime | None
 ) -> tuple[str | None, datetime | None]:
-    """Cursor and as-of once the staged rows are in raw, given those before."""
-    return _next_cursor(connection, table, stage, pull, cursor), _as_of(connection, table, stage, pull, as_of)
+    """Cursor and as-of once the batch is in raw, given those before. `highest`: the highest good value of a column."""
+    return _next_cursor(table, highest, pull, cursor), _as_of(table, highest, pull, as_of)
 
 
 def latest(one: datetime | None, other: datetime | None) -> datetime | None:
@@ -29,14 +26,12 @@ def latest(one: datetime | None, other: datetime | None) -> datetime | None:
     return max(moments) if moments else None
 
 
-def _next_cursor(
-    connection: Connection, table: TableContract, stage: str, pull: Pull, before: str | None
-) -> str | None:
+def _next_cursor(table: TableContract, highest_of: Highest, pull: Pull, before: str | None) -> str | None:
     """What the transport says, else the highest cursor value among good rows: a refused row with a date in the year
     2206 must not move it. It never moves back."""
     if pull.cursor is not None or table.cursor is None:
         return pull.cursor or before
-    highest = _highest(connection, stage, table.cursor)
+    highest = highest_of(table.cursor)
     if highest is None:
         return before
     if not isinstance(highest, datetime):
@@ -46,19 +41,11 @@ def _next_cursor(
     return highest.astimezone(ZoneInfo(table.timezone)).isoformat()
 
 
-def _as_of(
-    connection: Connection, table: TableContract, stage: str, pull: Pull, before: datetime | None
-) -> datetime | None:
+def _as_of(table: TableContract, highest_of: Highest, pull: Pull, before: datetime | None) -> datetime | None:
     """The contract's as-of column, else what the transport reports, else the highest cursor value."""
     column = table.as_of_column or (None if pull.as_of else table.cursor)
     if column is None:
         return pull.as_of or before
-    highest = _highest(connection, stage, column)
+    highest = highest_of(column)
     moment = highest if isinstance(highest, datetime) or highest is None else midnight(highest, table.timezone)
     return latest(moment, before)
-
-
-def _highest(connection: Connection, stage: str, column: str) -> date | datetime | None:
-    row = connection.execute(f"select max({quote(column)}) from {quote_qualified(stage)}".encode()).fetchone()
-    value: date | datetime | None = row[0] if row else None
-    return value

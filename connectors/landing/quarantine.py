@@ -7,8 +7,7 @@ from typing import Any
 import psycopg
 
 from connectors.contract import TableContract
-from connectors.contract.ddl import quote_qualified
-from connectors.landing.names import REJECTS, key_text
+from connectors.landing.names import REJECTS
 from warehouse.database import Database
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -53,15 +52,18 @@ on conflict (system, table_name, row_digest) do update set
     )
 
 
-def close_repaired(connection: Connection, table: TableContract, stage: str, batch_id: int) -> int:
-    """Settle rows refused earlier whose key this batch brings in good order; how many. In the caller's transaction."""
+def close_repaired(connection: Connection, table: TableContract, good_keys: str, batch_id: int) -> int:
+    """Settle rows refused earlier whose key this batch brings in good order; how many. In the caller's transaction.
+
+    `good_keys`: a query for these keys, as the quarantine writes them.
+    """
     values = {"system": table.system, "table": table.name, "batch": batch_id}
     waiting = connection.execute(
         "select exists (select 1 from quarantine.rejected_rows where system = %(system)s and table_name = %(table)s"
         " and status in ('open', 'sent') and last_batch_id < %(batch)s and match_key is not null)",
         values,
     ).fetchone()
-    # Comparing keys reads the whole stage, which most batches need not.
+    # Comparing keys reads all of them, which most batches need not.
     if waiting is None or not waiting[0]:
         return 0
     closed = connection.execute(
@@ -71,7 +73,7 @@ with good as (
     from quarantine.rejected_rows as q
     where q.system = %(system)s and q.table_name = %(table)s and q.status in ('open', 'sent')
         and q.last_batch_id < %(batch)s
-        and q.match_key in (select {key_text(table, "s")} from {quote_qualified(stage)} as s)
+        and q.match_key in ({good_keys})
 ),
 closed as (
     update quarantine.rejected_rows as q

@@ -4,7 +4,8 @@ Every chunk is committed, so that a batch that is held half-way keeps what had a
 
 * `whole`: every good row, unlogged;
 * `lasting`: the same, logged, because raw is empty and the stage may take its place (`fresh`);
-* `sifted`: first only a list of the good rows, key and hash; then those that differ from raw (`sift`).
+* `sifted`: those that differ from raw, told from the others while they come (`known`); where that cannot be told so,
+  first only a list of the good rows, key and hash, and then those (`sift`).
 """
 
 from __future__ import annotations
@@ -20,18 +21,22 @@ from typing import Any, Literal
 import polars as pl
 import psycopg
 
+from connectors.binary.layout import Bytes
+from connectors.binary.rows import binary_rows
 from connectors.checks import check_batch
 from connectors.checks.batch import Tokens
-from connectors.checks.values import read_values
+from connectors.checks.values import as_texts, read_values
 from connectors.contract import TableContract
-from connectors.contract.ddl import quote, quote_qualified, roll_table_ddl, stage_table_ddl
-from connectors.landing.lines import LineWriter, copy_options
+from connectors.contract.ddl import quote, quote_qualified, roll_table_ddl, stage_table_ddl, typed_columns
+from connectors.landing.content import row_hashes
+from connectors.landing.known import Known
 from connectors.landing.names import (
     DIFFERENCES,
     PLAN,
     REJECTS,
     REPEATS,
     SET_ASIDE,
+    UNMATCHED,
     VANISHED,
     roll_name,
     stage_name,
@@ -60,11 +65,11 @@ Kind = Literal["whole", "lasting", "sifted"]
 
 @dataclass(frozen=True)
 class Prepared:
-    """A frame as received, and what is to be copied of it: `lines` of the columns `names`, and the refused rows."""
+    """A frame as received, and what is to be copied of it: the columns `names` as COPY takes them, the refused rows."""
 
     frame: pl.DataFrame
     names: Sequence[str]
-    lines: bytes
+    rows: Bytes | None
     rejected: pl.DataFrame
     warnings: Mapping[str, int]
     rejections: Mapping[str, int]
@@ -78,6 +83,7 @@ class Stage:
         roll: the table with a row for each good one: key, cursor, as-of column, hash, number of arrival. The stage
             itself where all are staged.
         kind: settled before the first row.
+        known: what raw holds, where rows are told from it while they come.
         exists: whether these tables have been created: a pull that brings no row needs none.
         read, rejected: rows that arrived, and those refused.
         warnings, rejections: rows per rule, by the rule's name.
@@ -86,6 +92,7 @@ class Stage:
     def __init__(self, connection: Connection, table: TableContract, tokens: Tokens) -> None:
         self.name = stage_name(table)
         self.kind: Kind = "whole"
+        self.known: Known | None = None
         self.exists = False
         self.read = 0
         self.rejected = 0
@@ -96,20 +103,21 @@ class Stage:
         self._tokens = tokens
         self._spool = Spool()
         self._watch = TypeWatch(table)
-        self._writer = LineWriter(table)
+        self._kinds = dict(typed_columns(table))
         self._refused: set[int] = set()
         self._prepared = 0
+        self._highest: dict[str, Any] = {}
 
     @property
     def roll(self) -> str:
-        return roll_name(self._table) if self.kind == "sifted" else self.name
+        return roll_name(self._table) if self.kind == "sifted" and self.known is None else self.name
 
     def create(self) -> None:
         """Make the stage, dropping what a loader that died may have left."""
         self._connection.execute(f"drop table if exists {quote_qualified(roll_name(self._table))}".encode())
         statements = stage_table_ddl(self._table, self.name, is_lasting=self.kind == "lasting")
         if self.kind == "sifted":
-            statements += roll_table_ddl(self._table, self.roll)
+            statements += roll_table_ddl(self._table, roll_name(self._table))
         for statement in (*statements, _REJECTS_DDL):
             self._connection.execute(statement.encode())
         self._connection.commit()
@@ -119,21 +127,24 @@ class Stage:
         """Check a frame of rows as received and write what COPY is sent. Touches no connection: while one frame is
         copied, another thread may prepare the next. Frames are prepared in the order they are added in."""
         checked = check_batch(self._table, frame, tokens=self._tokens)
-        names = roll_columns(self._table) if self.kind == "sifted" else self._writer.names
-        lines = self._writer.write(checked.good, names, checked.kept + (self._prepared + 1))
+        names = tuple(self._kinds) if self.roll == self.name else roll_columns(self._table)
+        self._note_highest(checked.good)
+        rows = self._rows(checked.good, names, checked.kept + (self._prepared + 1), self.known)
         rejected = checked.rejected
         if rejected.height:
             rejected = rejected.with_columns(match_key(self._table, rejected)).select(_REJECTED_COLUMNS)
         self._prepared += frame.height
-        return Prepared(frame, names, lines, rejected, checked.warnings, checked.rejections)
+        return Prepared(frame, names, rows, rejected, checked.warnings, checked.rejections)
 
     def add(self, prepared: Prepared) -> None:
         """Copy a prepared frame: good rows to the stage, the others with their reasons."""
         if not self.exists:
             self.create()
-        self._copy_good(self.roll, prepared.lines, prepared.names)
+        self._copy_good(self.roll, prepared.rows, prepared.names)
         if prepared.rejected.height:
             self._copy_rejected(prepared.rejected)
+        # Nothing rests on this commit alone, so nobody waits for the disk: the merge's commit does, for all before it.
+        self._connection.execute("set local synchronous_commit = off")
         self._connection.commit()
         self._spool.add(prepared.frame)
         self._watch.see(prepared.frame, prepared.rejections)
@@ -147,11 +158,31 @@ class Stage:
         """
         self._watch.require_types()
 
+    def list_all(self) -> None:
+        """Begin again with what came: list every good row, and stage none yet."""
+        self.known = None
+        for name in (self.name, self.roll):
+            self._connection.execute(f"truncate {quote_qualified(name)}".encode())
+        everything = pl.Series(range(1, self.read + 1), dtype=pl.Int64)
+        names = roll_columns(self._table)
+        for frame, numbers in self._spool.find(everything):
+            checked = check_batch(self._table, frame, tokens=self._tokens)
+            self._copy_good(self.roll, self._rows(checked.good, names, numbers.gather(checked.kept)), names)
+        self._connection.commit()
+
+    def highest(self, column: str) -> Any:
+        """The highest value of a column of the roll."""
+        if self.known is not None:
+            return self._highest.get(column)
+        query = f"select max({quote(column)}) from {quote_qualified(self.roll)}"
+        row = self._connection.execute(query.encode()).fetchone()
+        return row[0] if row else None
+
     def fill(self, arrivals: pl.Series) -> None:
         """Stage the rows of a sifted batch that have these numbers. They were checked before, and are good."""
         for frame, numbers in _gathered(self._spool.find(arrivals)):
             good = check_batch(self._table, frame, tokens=self._tokens).good
-            self._copy_good(self.name, self._writer.write(good, self._writer.names, numbers), self._writer.names)
+            self._copy_good(self.name, self._rows(good, tuple(self._kinds), numbers), tuple(self._kinds))
 
     def fill_up(self) -> None:
         """Stage every good row of a sifted batch, for one that is to be kept whole."""
@@ -162,11 +193,11 @@ class Stage:
             checked = check_batch(self._table, frame, tokens=self._tokens)
             arrivals = numbers.gather(checked.kept)
             is_kept = ~arrivals.is_in(list(self._refused))
-            names = self._writer.names
-            lines = self._writer.write(checked.good.filter(is_kept), names, arrivals.filter(is_kept))
+            names = tuple(self._kinds)
+            rows = self._rows(checked.good.filter(is_kept), names, arrivals.filter(is_kept))
             # Rows that do not fit the column's type are why the batch is held.
             with suppress(HeldBatch):
-                self._copy_good(self.name, lines, names)
+                self._copy_good(self.name, rows, names)
             self._connection.commit()
 
     def refuse(self, rows: Mapping[int, Refused]) -> None:
@@ -175,7 +206,8 @@ class Stage:
         for frame, arrivals in self._spool.find(pl.Series(sorted(rows), dtype=pl.Int64)):
             rules, keys = zip(*(rows[arrival] for arrival in arrivals), strict=True)
             reasons = [json.dumps([{"rule": rule, "column": None, "severity": "reject"}]) for rule in rules]
-            payload = frame.select(pl.struct(self._table.column_names).struct.json_encode()).to_series()
+            received = as_texts(frame, self._table.column_names)
+            payload = received.select(pl.struct(pl.all()).struct.json_encode()).to_series()
             self._copy_rejected(
                 pl.DataFrame([keys, keys, payload, reasons, frame.get_column(POSITION)], schema=_REJECTED_COLUMNS)
             )
@@ -189,10 +221,24 @@ class Stage:
 
     def drop(self) -> None:
         """Remove the stage and the session's notes, in the caller's transaction."""
-        names = (REJECTS, SET_ASIDE, REPEATS, PLAN, VANISHED, DIFFERENCES)
+        names = (REJECTS, SET_ASIDE, REPEATS, PLAN, VANISHED, DIFFERENCES, UNMATCHED)
         tables = [quote_qualified(self.name), quote_qualified(roll_name(self._table))]
         tables += [f"pg_temp.{name}" for name in names]
         self._connection.execute(f"drop table if exists {', '.join(tables)}".encode())
+
+    def _rows(
+        self, good: pl.DataFrame, names: Sequence[str], arrivals: pl.Series, known: Known | None = None
+    ) -> Bytes | None:
+        hashes = row_hashes(good.select(tuple(self._kinds)))
+        if known is not None:
+            is_new = ~known.take(hashes)
+            good, hashes, arrivals = good.filter(is_new), hashes[is_new], arrivals.filter(pl.Series(is_new))
+        return binary_rows(good.select(names), self._kinds, hashes, arrivals) if good.height else None
+
+    def _note_highest(self, good: pl.DataFrame) -> None:
+        for column in filter(None, (self._table.cursor, self._table.as_of_column)):
+            values: tuple[Any, ...] = (self._highest.get(column), good.get_column(column).max())
+            self._highest[column] = max((value for value in values if value is not None), default=None)
 
     def _count(self, prepared: Prepared) -> None:
         self.read += prepared.frame.height
@@ -201,12 +247,12 @@ class Stage:
             for rule, count in counted.items():
                 rules[rule] = rules.get(rule, 0) + count
 
-    def _copy_good(self, target: str, block: bytes, names: Sequence[str]) -> None:
-        if not block:
+    def _copy_good(self, target: str, block: Bytes | None, names: Sequence[str]) -> None:
+        if block is None:
             return
         columns = ", ".join(quote(name) for name in (*names, "_row_hash", "_arrival"))
         try:
-            _copy(self._connection, f"{quote_qualified(target)} ({columns})", copy_options(), block)
+            _copy(self._connection, f"{quote_qualified(target)} ({columns})", "(format binary)", block)
         except psycopg.DataError as error:
             self._connection.rollback()
             raise _unfit(self._table, error) from None
@@ -254,7 +300,11 @@ def _gathered(parts: Iterator[tuple[pl.DataFrame, pl.Series]]) -> Iterator[tuple
 
 
 def _together(parts: Sequence[tuple[pl.DataFrame, pl.Series]]) -> tuple[pl.DataFrame, pl.Series]:
-    return pl.concat([frame for frame, _ in parts]), pl.concat([numbers for _, numbers in parts])
+    frames = [frame for frame, _ in parts]
+    if any(frame.schema != frames[0].schema for frame in frames):
+        # A column may come as text in one frame, for a value that has no other form, and typed in the next.
+        frames = [as_texts(frame, frame.columns) for frame in frames]
+    return pl.concat(frames), pl.concat([numbers for _, numbers in parts])
 
 
 def roll_columns(table: TableContract) -> tuple[str, ...]:
@@ -263,11 +313,10 @@ def roll_columns(table: TableContract) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _copy(connection: Connection, target: str, options: str, block: bytes) -> None:
+def _copy(connection: Connection, target: str, options: str, block: bytes | Bytes) -> None:
     with connection.cursor().copy(f"copy {target} from stdin {options}".encode()) as copy:
-        view = memoryview(block)
-        for start in range(0, len(view), _SEND_BYTES):
-            copy.write(view[start : start + _SEND_BYTES])
+        for start in range(0, len(block), _SEND_BYTES):
+            copy.write(memoryview(block[start : start + _SEND_BYTES]))  # type: ignore[arg-type]
 
 
 def _unfit(table: TableContract, error: psycopg.DataError) -> HeldBatch:

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from connectors.checks.values import read_values
+from connectors.checks.values import as_text, directly, read_values
 from connectors.contract import TableContract
 from warehouse.errors import HeldBatch
 
@@ -87,8 +87,11 @@ class OrderWatch:
         """Take a frame as received."""
         assert self._table.cursor is not None
         column = self._table.column(self._table.cursor)
-        texts = frame.get_column(column.name).cast(pl.String).str.strip_chars()
-        moments = read_values(texts, column.pg_type, self._table.timezone).drop_nulls()
+        values = frame.get_column(column.name)
+        moments = directly(values, column.pg_type, self._table.timezone)
+        if moments is None:
+            moments = read_values(as_text(values).str.strip_chars(), column.pg_type, self._table.timezone)
+        moments = moments.drop_nulls()
         if moments.is_empty():
             return
         if not moments.is_sorted() or (self._last is not None and moments[0] < self._last):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
 from typing import Self
 
 import httpx
 
 from connectors.contract import TableContract
 
-Ask = Callable[[TableContract, httpx.URL], httpx.Response]
+# Asks, and calls the last argument when the request is on its way.
+Ask = Callable[[TableContract, httpx.URL, Callable[[], None]], httpx.Response]
 
 
 class PageAhead:
@@ -32,9 +34,17 @@ class PageAhead:
         self._pool.shutdown(cancel_futures=True)
 
     def ask(self, table: TableContract, url: httpx.URL) -> None:
-        """Send the request, unless it is under way."""
+        """Send the request, unless it is under way; returns when it is sent.
+
+        Did it not wait, the caller would go on to parse and keep the interpreter's lock for longer than the service
+        takes to answer, and the request would leave when there is nothing left to do meanwhile.
+        """
         if self._is_allowed and self._pending is None:
-            self._pending = str(url), self._pool.submit(self._ask, table, url)
+            sent = Event()
+            answer = self._pool.submit(self._ask, table, url, sent.set)
+            answer.add_done_callback(lambda _: sent.set())
+            sent.wait()
+            self._pending = str(url), answer
 
     def answer(self, table: TableContract, url: httpx.URL) -> httpx.Response:
         """The answer to a request, sent now where it was not before."""
@@ -44,4 +54,4 @@ class PageAhead:
         if pending is not None:
             # A service that leads elsewhere than its numbers said; it is not asked twice at a time.
             pending[1].exception()
-        return self._ask(table, url)
+        return self._ask(table, url, lambda: None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from itertools import chain
+from operator import itemgetter, methodcaller
 from typing import Any
 
 import polars as pl
@@ -31,8 +32,8 @@ class PageRows:
 
     def add(self, number: int, items: Sequence[Item]) -> bool:
         """Take a page's items; False, and nothing taken, where a page before held the same."""
-        values = {name: [item.get(name) for item in items] for name in self._names}
-        digest = hash(tuple(_digest(column) for column in values.values()))
+        values = self._values(items)
+        digest = hash(tuple(map(_digest, values.values())))
         if digest in self._digests:
             return False
         self._digests.add(digest)
@@ -40,6 +41,15 @@ class PageRows:
             self._columns[name] += column
         self._positions += [f'{{"page": {number}, "index": {index}}}' for index in range(len(items))]
         return True
+
+    def _values(self, items: Sequence[Item]) -> dict[str, Sequence[Any]]:
+        """The items column by column."""
+        try:
+            # Half the time of asking each item for each name, and seldom does one lack any.
+            rows = map(itemgetter(*self._names, self._names[0]), items)
+            return dict(zip(self._names, zip(*rows, strict=True), strict=False))
+        except KeyError:
+            return {name: [item.get(name) for item in items] for name in self._names}
 
     def frame(self) -> pl.DataFrame:
         """What waited, as received."""
@@ -55,13 +65,16 @@ class PageRows:
 
 def names_of(items: Sequence[Item]) -> list[str]:
     """Every name that any of the items has, in the order of their coming."""
+    first = items[0].keys()
+    if all(map(first.__eq__, map(methodcaller("keys"), items))):
+        return list(first)
     return list(dict.fromkeys(chain.from_iterable(items)))
 
 
 def _digest(values: Sequence[Any]) -> int:
     """Not kept beyond the pull, so it need not be the same in another process."""
     try:
-        return hash(tuple(values))
+        return hash(values if isinstance(values, tuple) else tuple(values))
     except TypeError:
         # Lists and objects within a row.
         return hash(tuple(value if isinstance(value, Hashable) else repr(value) for value in values))

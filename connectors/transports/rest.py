@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -277,8 +277,13 @@ class RestTransport:
                 return self._ask(table, url) if ahead is None or attempt.num > 1 else ahead.answer(table, url)
         raise AssertionError("unreachable: the retry context returns or raises")
 
-    def _ask(self, table: TableContract, url: httpx.URL) -> httpx.Response:
+    def _ask(self, table: TableContract, url: httpx.URL, on_sent: Callable[[], None] = lambda: None) -> httpx.Response:
         """One signed request. Signed anew each time: the nonce of a request that was lost may have been used."""
+
+        def told(event: str, info: Mapping[str, Any]) -> None:
+            if event.endswith(".send_request_body.complete"):
+                on_sent()
+
         path = url.raw_path.decode("ascii")
         headers = signed_headers(
             self._key_id,
@@ -289,7 +294,7 @@ class RestTransport:
             secrets.token_hex(16),
         )
         try:
-            response = self._client.get(url, headers=headers)
+            response = self._client.get(url, headers=headers, extensions={"trace": told})
         except httpx.TransportError as error:
             raise _Retried(self._broken(table, type(error).__name__), None) from None
         if response.status_code == 200:

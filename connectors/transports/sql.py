@@ -93,20 +93,24 @@ class SqlTransport:
         with self._connection() as connection:
             types = self._discover(connection, table)
             pull.saw(require_columns(table, list(types), self._place(table)))
-            query = _query(table, types, start, self._dialect)
             seen = 0
-            for frame in self._frames(connection, query, table):
+            for frame in self._frames(connection, table, types, start):
                 whole = postgres.with_offsets(frame, types) if self._dialect == "postgresql" else frame
                 yield whole.with_columns(positions({}, "row", range(seen + 1, seen + whole.height + 1)))
                 seen += whole.height
 
-    def _frames(self, connection: sa.Connection, query: sa.Select[Any], table: TableContract) -> Iterator[pl.DataFrame]:
+    def _frames(
+        self, connection: sa.Connection, table: TableContract, types: dict[str, Any], start: datetime | None
+    ) -> Iterator[pl.DataFrame]:
         """By COPY where there is one. It cannot be paced: what the server has sent is in the line's buffers."""
         budget = Budget(self.contract.access.rows_per_second, CHUNK_ROWS)
         is_paced = self.contract.access.rows_per_second is not None
         if self._dialect == "postgresql" and postgres.can_copy(connection) and not is_paced:
-            yield from postgres.copied(connection, query, table.column_names, CHUNK_ROWS)
+            query = _query(table, types, start, self._dialect, is_copied=True)
+            kinds = [postgres.kind_of(types[name]) for name in table.column_names]
+            yield from postgres.copied(connection, query, table.column_names, kinds, CHUNK_ROWS)
             return
+        query = _query(table, types, start, self._dialect)
         with connection.execution_options(yield_per=budget.block_rows).execute(query) as result:
             for rows in result.partitions():
                 values = zip(table.column_names, zip(*rows, strict=True), strict=True)
@@ -252,11 +256,13 @@ def _forget_the_rest(error: sa.engine.ExceptionContext) -> None:
         stream.unbuffered_active = False
 
 
-def _query(table: TableContract, types: dict[str, Any], start: datetime | None, dialect: str) -> sa.Select[Any]:
+def _query(
+    table: TableContract, types: dict[str, Any], start: datetime | None, dialect: str, *, is_copied: bool = False
+) -> sa.Select[Any]:
     schema, name = _names(table)
     # Columns without a type: values come as the driver gives them, SQLAlchemy converts nothing.
     columns: list[sa.ColumnClause[Any]] = [sa.column(column) for column in table.column_names]
-    plain = postgres.text_of if dialect == "postgresql" else _plain
+    plain = (postgres.wire_of if is_copied else postgres.text_of) if dialect == "postgresql" else _plain
     shown = [plain(column, types[column.name]) for column in columns]
     source = sa.table(name, *columns, schema=schema)
     query = sa.select(*shown).select_from(source)

@@ -14,6 +14,7 @@ import pytest
 from psycopg import conninfo as pgconninfo
 from psycopg import sql
 
+from connectors.checks.values import as_texts
 from connectors.transports import open_transport
 from warehouse.database import Database
 from warehouse.errors import PermanentError, TransientError
@@ -106,6 +107,8 @@ create view odd as select * from (values
     ('S2', e'two\\nlines\\r\\n"quoted", \\\\N \\\\.', '\\.', date '9999-12-31', 99999999999.99, false,
         -9223372036854775808, timestamptz '1969-12-31 23:59:59.999999+00'),
     ('S3', '😀𡈽㐂', ' ', null, 'NaN', null, null, 'infinity'),
+    ('S4', 'a', 'b', date '0044-03-15 BC', 1, true, 1, null),
+    ('S5', 'a', 'b', date 'infinity', 1, true, 1, null),
     (null, null, null, null, null, null, null, null)
 ) as v (site_no, name, id_no, checked_on, fee_cny, is_ok, level, updated_at)
 """
@@ -125,7 +128,7 @@ def test_copy_gives_the_values_a_cursor_gives(
         for is_copied in (True, False):
             monkeypatch.setattr("connectors.transports.postgres.can_copy", lambda connection, yes=is_copied: yes)
             transport = open_transport(get_settings(), contract)
-            found.extend(transport.pull(contract.tables[0], None).batches)
+            found += [as_texts(frame, frame.columns) for frame in transport.pull(contract.tables[0], None).batches]
     finally:
         with psycopg.connect(source) as connection:
             connection.execute("alter role current_user reset all")
@@ -139,6 +142,8 @@ def test_copy_gives_the_values_a_cursor_gives(
             "1969-12-31T23:59:59.999999+00:00",
         ),
         ("S3", "😀𡈽㐂", " ", None, "NaN", None, None, "infinity"),
+        ("S4", "a", "b", "0044-03-15 BC", "1", "true", "1", None),
+        ("S5", "a", "b", "infinity", "1", "true", "1", None),
         (None, None, None, None, None, None, None, None),
     ]
 

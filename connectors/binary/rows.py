@@ -1,0 +1,163 @@
+"""Typed columns written as the rows that `COPY … FROM STDIN (format binary)` takes in.
+
+Postgres reads them in half of the processor time that lines of text take: nothing is left to be parsed.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from connectors.binary import EPOCH_DAYS, EPOCH_MICROSECONDS, SIGNATURE, TRAILER
+from connectors.binary.layout import WORD, Bytes, Places, ends_of, move, place
+
+_WHOLE = {"smallint": ">i2", "integer": ">i4", "bigint": ">i8"}
+# Numbers of Postgres are digits to the base of 10,000.
+_BASE, _BASE_DIGITS = 10_000, 4
+_NEGATIVE = 0x4000
+# Up to here a decimal and its digits behind the point, filled up to whole digits of the base, fit 64 bits.
+_MOST_DIGITS, _MOST_PLACES = 18, 16
+# Behind every other value of a row come 28 bytes that are never missing: what a missing one, written in full, spills
+# over is written again.
+_TAIL = 28
+
+
+@dataclass(frozen=True)
+class _Fixed:
+    """Values of one size: big-endian items; `is_there` is None where none is missing."""
+
+    items: NDArray[Any]
+    is_there: NDArray[np.bool_] | None
+
+    def lengths(self) -> Places | int:
+        size = self.items.dtype.itemsize
+        return size if self.is_there is None else np.where(self.is_there, size, 0)
+
+    def write(self, block: Bytes, places: Places) -> None:
+        size = self.items.dtype.itemsize
+        fields = np.empty(len(self.items), dtype=[("length", ">i4"), ("item", self.items.dtype)])
+        fields["length"] = size if self.is_there is None else np.where(self.is_there, size, -1)
+        fields["item"] = self.items
+        place(block, places, fields)
+
+
+@dataclass(frozen=True)
+class _Varying:
+    """Values of any size, one behind the other in `source`, which goes on for a word behind them."""
+
+    source: Bytes
+    ends: Places
+    is_there: NDArray[np.bool_] | None
+
+    def lengths(self) -> Places:
+        return np.diff(self.ends)
+
+    def write(self, block: Bytes, places: Places) -> None:
+        lengths = self.lengths()
+        move(block, places + 4, self.source, self.ends[:-1], lengths)
+        told = lengths if self.is_there is None else np.where(self.is_there, lengths, -1)
+        place(block, places, told.astype(">i4"))
+
+
+def binary_rows(frame: pl.DataFrame, kinds: Mapping[str, str], hashes: Bytes, arrivals: pl.Series) -> Bytes:
+    """One complete COPY: of each row the frame's columns, its hash (16 bytes, a uuid) and its number of arrival.
+
+    Args:
+        kinds: the Postgres type of each column.
+    """
+    height = frame.height
+    fields: list[_Fixed | _Varying] = [_field(frame.get_column(name), kinds[name]) for name in frame.columns]
+    fields.append(_Fixed(hashes.view("V16").ravel(), None))
+    fields.append(_Fixed(arrivals.to_numpy().astype(">i4"), None))
+    lengths = [field.lengths() for field in fields]
+    sizes = np.full(height, 2 + 4 * len(fields), np.int64)
+    for length in lengths:
+        sizes += length
+    places = ends_of(sizes) + len(SIGNATURE)
+    end = int(places[-1])
+    block = np.empty(end + _TAIL + WORD, np.uint8)
+    block[: len(SIGNATURE)] = np.frombuffer(SIGNATURE, np.uint8)
+    place(block, places[:-1], np.full(height, len(fields), ">i2"))
+    places = places[:-1] + 2
+    for field, length in zip(fields, lengths, strict=True):
+        field.write(block, places)
+        places += 4
+        places += length
+    block[end : end + len(TRAILER)] = np.frombuffer(TRAILER, np.uint8)
+    return block[: end + len(TRAILER)]
+
+
+def _field(values: pl.Series, kind: str) -> _Fixed | _Varying:
+    is_there = values.is_not_null().to_numpy() if values.null_count() else None
+    if kind == "text":
+        return _texts(values, is_there)
+    if kind.startswith("numeric"):
+        dtype = values.dtype
+        assert isinstance(dtype, pl.Decimal)
+        assert dtype.precision is not None
+        if dtype.precision > _MOST_DIGITS or dtype.scale > _MOST_PLACES:
+            return _texts(pl.Series([_long_number(value) for value in values], dtype=pl.Binary), is_there)
+        return _Fixed(_numbers(_unscaled(values), dtype.precision, dtype.scale), is_there)
+    whole = values.cast(pl.UInt8) if kind == "boolean" else values.to_physical()
+    numbers = whole.fill_null(0).to_numpy()
+    if kind == "date":
+        return _Fixed((numbers - EPOCH_DAYS).astype(">i4"), is_there)
+    if kind == "timestamptz":
+        return _Fixed((numbers - EPOCH_MICROSECONDS).astype(">i8"), is_there)
+    return _Fixed(numbers.astype(_WHOLE.get(kind, "u1")), is_there)
+
+
+def _texts(values: pl.Series, is_there: NDArray[np.bool_] | None) -> _Varying:
+    array: Any = values.fill_null(b"" if values.dtype == pl.Binary else "").to_arrow()
+    _, ends, content = array.buffers()
+    places = np.frombuffer(ends, np.int64, len(array) + 1, array.offset * 8)
+    size = int(places[-1])
+    source = np.empty(size + WORD, np.uint8)
+    if size:
+        source[:size] = np.frombuffer(content, np.uint8, size)
+    return _Varying(source, places, is_there)
+
+
+def _unscaled(values: pl.Series) -> NDArray[np.int64]:
+    """Decimals without their point. They lie as 128 bits, of which those of up to 18 digits fill the lower half."""
+    array: Any = values.fill_null(0).to_arrow()
+    halves = np.frombuffer(array.buffers()[1], np.int64, 2 * len(array), array.offset * 16)
+    return halves[::2]
+
+
+def _numbers(unscaled: NDArray[np.int64], precision: int, scale: int) -> NDArray[Any]:
+    before, behind = -(-(precision - scale) // _BASE_DIGITS), -(-scale // _BASE_DIGITS)
+    kind = [("digits", ">i2"), ("weight", ">i2"), ("sign", ">u2"), ("scale", ">i2")]
+    fields = np.zeros(len(unscaled), dtype=[*kind, ("base", ">i2", (before + behind,))])
+    fields["digits"], fields["weight"], fields["scale"] = before + behind, before - 1, scale
+    fields["sign"] = np.where(unscaled < 0, _NEGATIVE, 0)
+    whole, part = np.divmod(np.abs(unscaled), 10**scale)
+    part *= 10 ** (behind * _BASE_DIGITS - scale)
+    for number, first, count in ((whole, 0, before), (part, before, behind)):
+        for digit in range(first + count - 1, first - 1, -1):
+            number, fields["base"][:, digit] = np.divmod(number, _BASE)
+    return fields
+
+
+def _long_number(value: Decimal | None) -> bytes | None:
+    """A decimal of more digits than 64 bits hold. Contracts seldom have one, so it may cost."""
+    if value is None:
+        return None
+    sign, digits, exponent = value.as_tuple()
+    assert isinstance(exponent, int)
+    scale = max(-exponent, 0)
+    number = int("".join(map(str, digits))) * 10 ** max(exponent, 0) * 10 ** (-scale % _BASE_DIGITS)
+    groups: list[int] = []
+    while number:
+        number, group = divmod(number, _BASE)
+        groups.append(group)
+    weight = len(groups) - 1 - -(-scale // _BASE_DIGITS)
+    head = struct.pack(">hhHh", len(groups), weight, _NEGATIVE if sign else 0, scale)
+    return head + struct.pack(f">{len(groups)}h", *reversed(groups))
