@@ -41,6 +41,11 @@ BLOCKS: dict[Kind, dict[str, Block]] = {
         "address": Block(("place", "coalesce(room, '')"), 120),
     },
 }
+# What blocks are made of.
+BLOCKED_BY: dict[Kind, tuple[str, ...]] = {
+    "resident": ("surname", "phone", "sound", "birth", "number", "number_tail"),
+    "enterprise": ("core_sound", "code", "registration", "place", "room"),
+}
 # Saying the same is evidence only where something is said that is not everybody's: a name alone is.
 _TELLING: dict[Kind, str] = {
     "resident": f"{_HAS_NAME} and (phone is not null or birth is not null or number_tail is not null)",
@@ -81,10 +86,20 @@ def shifted_sql(kind: Kind) -> str:
     return "select distinct face from (" + "\nunion all\n".join(parts) + ") as shifted"
 
 
+def neighbours_sql(kind: Kind) -> str:
+    """SQL over `faces` and `touching`: faces that share a key of any rule with one of `touching`."""
+    parts = [
+        f"select face from ({_keyed('faces', block, ('face',))}) as keyed"
+        f" where k in (select k from ({_keyed('touching', block, ())}) as touched)"
+        for block in BLOCKS[kind].values()
+    ]
+    return "select distinct face from (" + "\nunion all\n".join(parts) + ") as near"
+
+
 def _keyed(table: str, block: Block, columns: tuple[str, ...]) -> str:
     key = f"concat_ws('|', {', '.join(block.columns)})"
     known = " and ".join([*(f"{column} is not null" for column in block.columns), block.also])
-    return f"select {', '.join(columns)}, {key} as k from {table} where {known}"
+    return f"select {', '.join((*columns, f'{key} as k'))} from {table} where {known}"
 
 
 def _fit(keyed: str, block: Block) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from identity.blocking import candidates_sql, shifted_sql
+from identity.blocking import BLOCKED_BY, candidates_sql, neighbours_sql, shifted_sql
 from identity.comparisons import SINGLING
 from identity.faces import Faces
 from identity.model import Kind, Model
@@ -24,7 +24,12 @@ def prior(faces: Faces) -> float:
     One in the number of subjects that could be meant; in steps of a doubling, so that scores stay where they are from
     day to day and move together when the city has grown (every pair is then scored anew).
     """
-    subjects = faces.table.select(
+    return prior_among(faces.table)
+
+
+def prior_among(records: pl.DataFrame) -> float:
+    """The same of faces or of records (`identifier`, `is_register`): all rows of a register are faces of their own."""
+    subjects = records.select(
         pl.col("identifier").n_unique() + pl.col("is_register").filter(pl.col("identifier").is_null()).sum()
     ).item()
     return float(2.0 ** -max(10, math.ceil(math.log2(max(2, subjects)))))
@@ -111,6 +116,16 @@ def shifted_faces(kind: Kind, now: pl.DataFrame, before: pl.DataFrame) -> pl.Ser
         create_table(connection, "before", before)
         found = connection.sql(shifted_sql(kind)).to_arrow_table()
     return pl.DataFrame(pl.from_arrow(found)).get_column("face")
+
+
+def in_touched_blocks(kind: Kind, features: pl.DataFrame, touching: pl.DataFrame) -> pl.DataFrame:
+    """The rows of `features` that share a block with a row of `touching`."""
+    numbered = features.select(BLOCKED_BY[kind]).with_row_index("face")
+    with duckdb_connection() as connection:
+        connection.register("faces", numbered.to_arrow())
+        create_table(connection, "touching", touching)
+        found = connection.sql(neighbours_sql(kind)).to_arrow_table()
+    return features[pl.DataFrame(pl.from_arrow(found)).get_column("face").sort()]
 
 
 def settings_for(model: Model, match_prior: float) -> dict[str, Any]:

@@ -44,19 +44,49 @@ class Faces:
     members: pl.DataFrame
 
 
-def build_faces(kind: Kind, features: pl.DataFrame, named: pl.DataFrame | None = None) -> Faces:
+@dataclass(frozen=True)
+class Hot:
+    """Telephones and birthdays that are filled in, not told."""
+
+    phones: pl.Series
+    births: pl.Series
+
+    def differs_from(self, other: Hot) -> pl.Expr | None:
+        """Which records hold a value that is hot here and not there, or there and not here; None when nobody can."""
+        phones = _either(self.phones, other.phones)
+        births = _either(self.births, other.births)
+        if not len(phones) and not len(births):
+            return None
+        held = pl.col("phone").is_in(phones.implode()) | pl.col("birth").is_in(births.implode())
+        return held.fill_null(False)
+
+
+def _either(one: pl.Series, other: pl.Series) -> pl.Series:
+    both = pl.concat([one.unique(), other.unique()])
+    return both.filter(both.is_unique())
+
+
+def is_register(kind: Kind) -> pl.Expr:
+    """Whether a record is an entry of a register."""
+    return pl.any_horizontal(
+        pl.lit(False),
+        *((pl.col("system") == system) & (pl.col("table_name") == table) for system, table in REGISTERS[kind]),
+    )
+
+
+def build_faces(
+    kind: Kind, features: pl.DataFrame, named: pl.DataFrame | None = None, *, is_cooled: bool = False
+) -> Faces:
     """Faces of these records, the same whatever order they come in.
 
     Args:
         features: `KEY` and the kind's features.
         named: `KEY` of records that decisions name; each is a face of its own.
+        is_cooled: hot values are taken out already.
     """
     columns = list(FEATURES[kind])
-    is_register = pl.any_horizontal(
-        pl.lit(False),
-        *((pl.col("system") == system) & (pl.col("table_name") == table) for system, table in REGISTERS[kind]),
-    )
-    frame = without_hot_values(kind, features).with_columns(is_register=is_register)
+    told = features if is_cooled else without_hot_values(kind, features)
+    frame = told.with_columns(is_register=is_register(kind))
     apart = pl.col("is_register")
     if named is not None and named.height:
         frame = frame.join(named.select(*KEY, is_named=pl.lit(True)), on=KEY, how="left")
@@ -80,31 +110,32 @@ def build_faces(kind: Kind, features: pl.DataFrame, named: pl.DataFrame | None =
     return Faces(table, members)
 
 
-def mark_fresh(now: Faces, before: Faces) -> Faces:
-    """`now` with `is_fresh`: a face is fresh when no face before said the same for the same records."""
-    known = _fingerprints(before)
-    return Faces(now.table.with_columns(is_fresh=~_fingerprints(now).is_in(known.implode())), now.members)
-
-
-def _fingerprints(faces: Faces) -> pl.Series:
-    """One number per face for what it says and whose records say it; two faces share one by chance in 2⁶⁴."""
-    said = pl.struct(pl.exclude("face", "is_fresh")).hash(0).alias("said")
-    held = faces.members.group_by("face").agg(held=pl.struct(KEY).hash(0).sum())
-    frame = faces.table.select("face", said).join(held, on="face", how="left", maintain_order="left")
-    return frame.select(pl.struct("said", "held").hash(0)).to_series()
-
-
-def without_hot_values(kind: Kind, features: pl.DataFrame) -> pl.DataFrame:
-    """The features with hot values set to null."""
+def hot_values(kind: Kind, features: pl.DataFrame) -> Hot:
+    """The hot values among these features (`phone`, `sound`, `birth`)."""
     if kind != "resident":
-        return features
-    phones = features.filter(pl.col("phone").is_not_null()).group_by("phone")
-    hot_phones = phones.agg(pl.col("sound").n_unique()).filter(pl.col("sound") > PHONE_NAMES).get_column("phone")
+        return Hot(pl.Series([], dtype=pl.String), pl.Series([], dtype=pl.String))
+    phones = features.filter(pl.col("phone").is_not_null()).select("phone", "sound")
+    # Names are told apart only where there are enough records to have so many.
+    often = phones.group_by("phone").len().filter(pl.col("len") > PHONE_NAMES).select("phone")
+    names = phones.join(often, on="phone", how="semi").group_by("phone").agg(pl.col("sound").n_unique())
     births = features.filter(pl.col("birth").is_not_null()).group_by("birth").len()
     usual = births.get_column("len").mean()
     limit = max(BIRTH_LEAST, BIRTH_FACTOR * float(usual if isinstance(usual, float) else 0.0))
-    hot_births = births.filter(pl.col("len") > limit).get_column("birth")
-    return features.with_columns(
-        pl.when(~pl.col("phone").is_in(hot_phones.implode())).then("phone").alias("phone"),
-        pl.when(~pl.col("birth").is_in(hot_births.implode())).then("birth").alias("birth"),
+    return Hot(
+        names.filter(pl.col("sound") > PHONE_NAMES).get_column("phone").sort(),
+        births.filter(pl.col("len") > limit).get_column("birth").sort(),
     )
+
+
+def cooled(features: pl.DataFrame, hot: Hot) -> pl.DataFrame:
+    """The features with hot values set to null."""
+    for name, values in (("phone", hot.phones), ("birth", hot.births)):
+        if len(values):
+            kept = pl.when(~pl.col(name).is_in(values.implode())).then(name).alias(name)
+            features = features.with_columns(kept)
+    return features
+
+
+def without_hot_values(kind: Kind, features: pl.DataFrame) -> pl.DataFrame:
+    """The features with the values that are hot among them set to null."""
+    return cooled(features, hot_values(kind, features))

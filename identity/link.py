@@ -1,8 +1,8 @@
 """The linkage of a run: certified identifiers first, then the model for the rest, ids and ledgers in one transaction.
 
 Nothing new, nothing to do: where no record, decision, model or rule has changed since the last linkage, it ends there.
-Where some have, only their faces are compared, with the faces they share a block with; the pairs in force are then the
-same as if everything had been compared anew, and clusters are always made from all pairs in force.
+Where some have, only their faces are compared, with the faces they share a block with, and only clusters within their
+reach are made anew: pairs, clusters, questions and ids are the same as if everything had been compared again.
 """
 
 from __future__ import annotations
@@ -18,21 +18,25 @@ import polars as pl
 import psycopg
 
 from identity import blocking, comparisons, faces, thresholds
+from identity.changes import Changed, Versions, companions, find_changed, told_apart
 from identity.cluster import MOST_FACES
-from identity.engine import Engine, prior, shifted_faces
-from identity.faces import Faces, build_faces, mark_fresh
+from identity.engine import Engine, prior, prior_among
+from identity.faces import Faces, build_faces, cooled, hot_values, is_register
 from identity.features.records import KEY, features_of
 from identity.first_load import begin_first_load, end_first_load, link_certified
-from identity.linkage import Decision, Settled, compare, faces_of, settle
+from identity.linkage import Decision, EarlierLink, compare, named_in, settle
 from identity.memory import Memory
 from identity.model import KINDS, Kind, Model, load_model
 from identity.nodes import TRAITS
 from identity.phases import Phases
+from identity.reach import forget_touched, reach
 from identity.resolve import Resolved, lock, resolve_kind
 from identity.store import (
     Extent,
     PastRun,
+    count_pairs,
     extent,
+    note_subjects,
     past_run,
     read_decisions,
     read_earlier,
@@ -40,6 +44,7 @@ from identity.store import (
     read_named,
     read_pairs,
     read_records,
+    replace_pairs,
     write_loose,
     write_pairs,
     write_run,
@@ -85,12 +90,12 @@ class _Job:
 
 
 @dataclass(frozen=True)
-class _Work:
-    """What one kind has to compare: its faces, and the records whose old pairs no longer count (None: all)."""
+class _Done:
+    """What one linkage came to."""
 
-    features: pl.DataFrame
-    faces: Faces
-    stale: pl.DataFrame | None
+    mode: str
+    compared: int
+    resolved: Resolved
 
 
 def link(
@@ -132,106 +137,146 @@ def link(
 def _link_kind(job: _Job, full: bool) -> Linked:
     model = load_model(job.kind)
     decisions, newest = read_decisions(job.connection, job.kind)
-    digest = f"{rules_digest(model)}:{newest}"
+    rules = rules_digest(model)
     seen, past = extent(job.connection, job.kind), None if full else past_run(job.connection, job.kind)
-    if past is not None and past.rules_digest == digest and _same(past, seen):
+    if past is not None and past.rules_digest == f"{rules}:{newest}" and _same(past, seen):
         return Linked("unchanged", model.version, 0, 0, 0, _NOTHING)
-    work = None
-    if past is not None and past.rules_digest.partition(":")[0] == digest.partition(":")[0]:
-        with job.watch.phase("find changes"):
-            work = _incremental(job, model, past, seen, decisions)
-    if work is None:
-        with job.watch.phase("read records"):
-            records = read_records(job.connection, job.kind)
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        certified = None
-        if job.is_first:
-            certified = beside.submit(link_certified, job.connection, job.kind, job.run_id)
-        if work is None:
-            work = _everything(job, model, records, decisions)
-            del records
-        with job.watch.phase("compare"):
-            scored = compare(model, work.faces, job.engine)
-        with job.watch.phase("link certified"):
-            linked = certified.result() if certified else _NOTHING
-    pairs, settled = _settle(job, model, work, scored, decisions)
-    # Only what changed may move, unless everything was compared anew.
-    since = past.through_changed_at if past is not None and work.stale is not None else None
-    with job.watch.phase("resolve ids"):
-        resolved = resolve_kind(job.connection, job.kind, job.run_id, since, is_first_load=job.is_first)
-    with job.watch.phase("write loose groups"):
-        write_loose(job.connection, job.kind, settled.loose)
-    mode = "full" if work.stale is None else "incremental"
-    compared = work.features.height if work.stale is None else work.stale.height
+    done = None
+    if past is not None and past.rules_digest.partition(":")[0] == rules:
+        done = _link_changes(job, model, past, seen, decisions)
+    if done is None:
+        done = _link_everything(job, model, decisions)
+    pairs, asked = count_pairs(job.connection, job.kind)
     write_run(
         job.connection,
         job.kind,
         job.run_id,
-        mode=mode,
+        mode=done.mode,
         engine=job.engine,
         version=model.version,
-        digest=digest,
+        digest=f"{rules}:{newest}",
         seen=seen,
-        compared=compared,
+        compared=done.compared,
         pairs=pairs,
     )
-    return Linked(mode, model.version, compared, pairs, settled.review.height, linked + resolved)
-
-
-def _everything(job: _Job, model: Model, records: pl.DataFrame, decisions: list[Decision]) -> _Work:
-    with job.watch.phase("features"):
-        features = features_of(job.kind, records)
-    with job.watch.phase("faces"):
-        return _Work(features, faces_of(model, features, decisions), None)
-
-
-def _settle(
-    job: _Job, model: Model, work: _Work, scored: pl.DataFrame, decisions: list[Decision]
-) -> tuple[int, Settled]:
-    """Write the pairs, cluster by all pairs in force, ask what is to be asked; returns how many pairs there are."""
-    with job.watch.phase("remember"):
-        job.memory.keep(job.kind, job.run_id, work.features)
-    with job.watch.phase("write pairs"):
-        write_pairs(job.connection, job.kind, job.run_id, model.version, scored, stale=work.stale)
-    with job.watch.phase("read pairs"):
-        pairs = scored if work.stale is None else read_pairs(job.connection, job.kind)
-        earlier = [] if job.is_first else read_earlier(job.connection, job.kind)
-    with job.watch.phase("cluster"):
-        settled = settle(model, work.faces, pairs, decisions, earlier)
-    with job.watch.phase("write questions"):
-        write_settled(job.connection, job.kind, job.run_id, settled)
-    return pairs.height, settled
+    return Linked(done.mode, model.version, done.compared, pairs, asked, done.resolved)
 
 
 def _same(past: PastRun, seen: Extent) -> bool:
     return (past.records_count, past.through_changed_at) == (seen.records_count, seen.through_changed_at)
 
 
-def _incremental(job: _Job, model: Model, past: PastRun, seen: Extent, decisions: list[Decision]) -> _Work | None:
-    """What to compare when the last linkage is remembered; None when everything has to be."""
-    connection, kind = job.connection, model.kind
-    remembered = job.memory.recall(kind, past.run_id)
-    if remembered is None or past.through_changed_at is None:
+def _link_everything(job: _Job, model: Model, decisions: list[Decision]) -> _Done:
+    """Compare all records. On a first load the certified ones are linked meanwhile, on the same connection."""
+    with job.watch.phase("read records"):
+        records = read_records(job.connection, job.kind)
+    compared = records.height
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        certified = None
+        if job.is_first:
+            certified = beside.submit(link_certified, job.connection, job.kind, job.run_id)
+        with job.watch.phase("features"):
+            features = features_of(job.kind, records)
+            del records
+        with job.watch.phase("faces"):
+            hot = hot_values(job.kind, features)
+            everybody = build_faces(job.kind, cooled(features, hot), named_in(decisions), is_cooled=True)
+        with job.watch.phase("remember"):
+            job.memory.keep(job.kind, job.run_id, features, hot, prior(everybody))
+            del features
+        with job.watch.phase("compare"):
+            scored = compare(model, everybody, job.engine)
+        with job.watch.phase("link certified"):
+            linked = certified.result() if certified else _NOTHING
+    with job.watch.phase("write pairs"):
+        write_pairs(job.connection, job.kind, job.run_id, model.version, scored)
+    earlier = [] if job.is_first else read_earlier(job.connection, job.kind)
+    resolved = _settle(job, model, everybody, scored, decisions, earlier)
+    return _Done("full", compared, linked + resolved)
+
+
+def _link_changes(job: _Job, model: Model, past: PastRun, seen: Extent, decisions: list[Decision]) -> _Done | None:
+    """Compare and settle only what changes reach; None when everything has to be."""
+    with job.watch.phase("find changes"):
+        found = _find_changes(job, past, seen, decisions)
+    if found is None:
+        return None
+    versions, changed, chance, newly_decided = found
+    with job.watch.phase("compare"):
+        scored = compare(model, changed.faces, job.engine, chance)
+    with job.watch.phase("write pairs"):
+        partners = replace_pairs(job.connection, job.kind, job.run_id, model.version, scored, changed.stale)
+    with job.watch.phase("reach"):
+        records = pl.concat([versions.unchanged, versions.new])
+        beside = companions(job.kind, records, versions.named_now)
+        seeds = pl.concat([changed.stale, partners, newly_decided]).unique()
+        reached = reach(job.connection, job.kind, beside, seeds)
+        told = records.join(reached, on=KEY, how="semi")
+        near = build_faces(job.kind, told, versions.named_now, is_cooled=True)
+        note_subjects(job.connection, job.kind)
+    with job.watch.phase("read pairs"):
+        pairs = read_pairs(job.connection, job.kind)
+        earlier = read_earlier(job.connection, job.kind, only_touched=True)
+    resolved = _settle(job, model, near, pairs, decisions, earlier, only_touched=True)
+    forget_touched(job.connection)
+    return _Done("incremental", changed.stale.height, resolved)
+
+
+def _settle(
+    job: _Job,
+    model: Model,
+    told: Faces,
+    pairs: pl.DataFrame,
+    decisions: list[Decision],
+    earlier: list[EarlierLink],
+    *,
+    only_touched: bool = False,
+) -> Resolved:
+    """Cluster, ask what is to be asked, give ids."""
+    with job.watch.phase("cluster"):
+        settled = settle(model, told, pairs, decisions, earlier)
+    with job.watch.phase("write questions"):
+        write_settled(job.connection, job.kind, job.run_id, settled, only_touched=only_touched)
+    with job.watch.phase("resolve ids"):
+        resolved = resolve_kind(
+            job.connection, job.kind, job.run_id, is_first_load=job.is_first, only_touched=only_touched
+        )
+    with job.watch.phase("write loose groups"):
+        write_loose(job.connection, job.kind, settled.loose, only_touched=only_touched)
+    return resolved
+
+
+def _find_changes(
+    job: _Job, past: PastRun, seen: Extent, decisions: list[Decision]
+) -> tuple[Versions, Changed, float, pl.DataFrame] | None:
+    """What changed since the last linkage, the prior, and the records of newer decisions.
+
+    None when the last linkage is not remembered, or when the city has grown so much that every score moves.
+    """
+    kind, connection = job.kind, job.connection
+    before = job.memory.recall(kind, past.run_id)
+    if before is None or past.through_changed_at is None:
         return None
     changed = features_of(kind, read_records(connection, kind, since=past.through_changed_at))
-    features = pl.concat([remembered.join(changed, on=KEY, how="anti"), changed.select(remembered.columns)])
-    if features.height != seen.records_count:
-        features = features.join(read_keys(connection, kind), on=KEY, how="semi")
-    if features.height != seen.records_count:
+    changed = changed.select(before.features.columns)
+    gone = before.features.select(KEY).clear()
+    arrived = changed.join(before.features, on=KEY, how="anti").height
+    if before.features.height + arrived != seen.records_count:
+        gone = before.features.select(KEY).join(read_keys(connection, kind), on=KEY, how="anti")
+    if before.features.height + arrived - gone.height != seen.records_count:
         return None
-    before = build_faces(kind, remembered, read_named(connection, kind, int(past.rules_digest.partition(":")[2])))
-    now = faces_of(model, features, decisions)
-    if prior(now) != prior(before):
+    decided = int(past.rules_digest.partition(":")[2])
+    named = (read_named(connection, kind, up_to=decided), named_in(decisions))
+    versions, hot = told_apart(kind, before.features, changed, gone, before.hot, named)
+    identifiers = [each.select(*KEY, "identifier") for each in (versions.unchanged, versions.new)]
+    chance = prior_among(pl.concat(identifiers).with_columns(is_register=is_register(kind)))
+    if chance != before.chance:
         return None
-    now = mark_fresh(now, before)
-    gone = mark_fresh(before, now)
-    shifted = shifted_faces(kind, now.table, before.table)
-    table = now.table.with_columns(is_fresh=pl.col("is_fresh") | pl.col("face").is_in(shifted.implode()))
-    stale = [
-        each.members.join(each.table.filter("is_fresh").select("face"), on="face", how="semi").select(KEY)
-        for each in (Faces(table, now.members), gone)
-    ]
-    return _Work(features, Faces(table, now.members), pl.concat(stale).unique().sort(KEY))
+    if not job.memory.keep_changes(kind, job.run_id, before, changed, gone, hot):
+        whole = pl.concat([before.features.join(changed, on=KEY, how="anti"), changed]).join(gone, on=KEY, how="anti")
+        job.memory.keep(kind, job.run_id, whole, hot, chance)
+    newly_decided = read_named(connection, kind, after=decided)
+    return versions, find_changed(kind, versions), chance, newly_decided
 
 
 def rules_digest(model: Model) -> str:

@@ -11,6 +11,7 @@ from identity.cluster import Clustering, Edge, cluster
 from identity.engine import Engine, prior, score
 from identity.faces import Faces, build_faces
 from identity.features.records import KEY
+from identity.lone import Lone, lone_clustered, lone_loose, lone_questions, split_lone
 from identity.model import Model
 from identity.nodes import Nodes, RecordKey, build_nodes
 from identity.queue import COLUMNS as QUEUE
@@ -57,12 +58,14 @@ class Settled:
     loose: pl.DataFrame
 
 
-def compare(model: Model, faces: Faces, engine: Engine = "duckdb") -> pl.DataFrame:
+def compare(model: Model, faces: Faces, engine: Engine = "duckdb", chance: float | None = None) -> pl.DataFrame:
     """The scored pairs of records (`PAIR_COLUMNS`) at or above loose, a face's first record standing for all.
 
-    `faces.table` may have `is_fresh`: only pairs with a fresh face are scored then.
+    Args:
+        faces: `table` may have `is_fresh`: only pairs with a fresh face are scored then.
+        chance: the prior, where these are not all faces.
     """
-    chance = prior(faces)
+    chance = chance or prior(faces)
     table = faces.table
     if "is_fresh" not in table.columns:
         table = table.with_columns(is_fresh=pl.lit(True))
@@ -92,20 +95,48 @@ def settle(
     """
     pairs = pairs.select(SCORES).sort(PAIR).with_row_index("pair")
     ends = _faces_of_pairs(faces, pairs)
-    named = {record for each in decisions for record in (each.left, each.right)} | {each.record for each in earlier}
-    of_named = faces.members.join(_keys(named), on=KEY).get_column("face")
+    decided = {record for each in decisions for record in (each.left, each.right)}
+    lone = split_lone(
+        faces, ends, _faces_of_records(faces, decided).get_column("face"), _faces_of_earlier(faces, earlier)
+    )
+    nodes, rest, weighed = _nodes(model, faces, lone, decided, earlier)
+    edges = _edges(nodes, rest) + _decided(nodes, decisions, "must_link") + _earlier(nodes, weighed)
+    apart = [(edge.left, edge.right) for edge in _decided(nodes, decisions, "cannot_link")]
+    found = cluster(nodes, edges, apart)
+    review = pl.concat([_review(pairs, found, lone), _contradicted(decisions, found)])
+    # A pair that is asked about as a scored one is not asked about again as a decision.
+    review = review.unique(PAIR, keep="first", maintain_order=True)
+    clustered = pl.concat([lone_clustered(lone.pairs, model.version), _clustered(model, nodes, found)])
+    return Settled(clustered, review, pl.concat([lone_loose(lone.pairs), _loose(nodes, found)]))
+
+
+def _nodes(
+    model: Model, faces: Faces, lone: Lone, decided: set[RecordKey], earlier: list[EarlierLink]
+) -> tuple[Nodes, pl.DataFrame, list[EarlierLink]]:
+    """Nodes of everything but lone pairs, the pairs between them, and the earlier links to weigh."""
+    ends = lone.rest
+    settled = pl.concat([lone.pairs.get_column("goes_face"), lone.pairs.get_column("keeps_face")])
+    alone = faces.members.join(settled.alias("face").to_frame(), on="face", how="semi") if earlier else None
+    gone = set() if alone is None else set(alone.select(KEY).iter_rows())
+    weighed = [each for each in earlier if each.record not in gone]
+    named = decided | {each.record for each in weighed}
+    of_named = _faces_of_records(faces, named).get_column("face")
     crowded = faces.table.filter((pl.col("size") > 1) & pl.col("identifier").is_null()).get_column("face")
     touched = pl.concat([ends.get_column("left"), ends.get_column("right"), of_named, crowded]).unique()
     within = ends.filter(pl.col("left") == pl.col("right")).unique("left")
     own = dict(within.select("left", "probability").iter_rows())
-    nodes = build_nodes(model.kind, faces, touched, own, named)
-    edges = _edges(nodes, ends) + _decided(nodes, decisions, "must_link") + _earlier(nodes, earlier)
-    apart = [(edge.left, edge.right) for edge in _decided(nodes, decisions, "cannot_link")]
-    found = cluster(nodes, edges, apart)
-    review = pl.concat([_review(pairs, found), _contradicted(decisions, found)])
-    # A pair that is asked about as a scored one is not asked about again as a decision.
-    review = review.unique(PAIR, keep="first", maintain_order=True)
-    return Settled(_clustered(model, nodes, found), review, _loose(nodes, found))
+    return build_nodes(model.kind, faces, touched, own, named), ends, weighed
+
+
+def _faces_of_records(faces: Faces, records: set[RecordKey]) -> pl.DataFrame:
+    return faces.members.join(_keys(records), on=KEY) if records else faces.members.clear()
+
+
+def _faces_of_earlier(faces: Faces, earlier: list[EarlierLink]) -> pl.DataFrame:
+    """`face` and `identifier` of every earlier link."""
+    rows = [(*each.record, each.identifier) for each in earlier]
+    told = pl.DataFrame(rows, schema=dict.fromkeys((*KEY, "identifier"), pl.String), orient="row")
+    return faces.members.join(told, on=KEY).select("face", "identifier")
 
 
 def _named(first: pl.DataFrame, side: str) -> pl.DataFrame:
@@ -218,13 +249,14 @@ def _clustered(model: Model, nodes: Nodes, found: Clustering) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=text, orient="row")
 
 
-def _review(pairs: pl.DataFrame, found: Clustering) -> pl.DataFrame:
+def _review(pairs: pl.DataFrame, found: Clustering, lone: Lone) -> pl.DataFrame:
     asked: list[tuple[int, str, str | None, float | None]] = [
         (pair, "conflict", conflict, None) for pair, conflict in found.conflicts.items() if pair >= 0
     ]
     asked += [(pair, "between", None, probability) for pair, probability in found.doubtful.items()]
     schema = {"pair": pl.get_index_type(), "reason": pl.String, "conflict": pl.String, "among_rivals": pl.Float64}
     table = pl.DataFrame(asked, schema=schema, orient="row")
+    table = pl.concat([table, lone_questions(lone.pairs)])
     joined = pairs.join(table, on="pair").with_columns(probability=pl.coalesce("among_rivals", "probability"))
     return joined.filter(pl.col("probability") >= AMONG_RIVALS).select(QUEUE) if joined.height else joined.select(QUEUE)
 
@@ -245,8 +277,11 @@ def _head(nodes: Nodes, held: list[int]) -> RecordKey | None:
     return min((nodes.key(node) for node in held if nodes.records[node]), default=None)
 
 
+def named_in(decisions: list[Decision]) -> pl.DataFrame:
+    """`KEY` of the records that decisions name."""
+    return _keys({record for each in decisions for record in (each.left, each.right)})
+
+
 def faces_of(model: Model, features: pl.DataFrame, decisions: list[Decision]) -> Faces:
     """The faces of these records, those of decisions apart."""
-    return build_faces(
-        model.kind, features, _keys({record for each in decisions for record in (each.left, each.right)})
-    )
+    return build_faces(model.kind, features, named_in(decisions))

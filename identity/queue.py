@@ -47,11 +47,22 @@ where
 """
 
 
-def write_queue(connection: psycopg.Connection[Any], kind: Kind, run_id: str, items: pl.DataFrame) -> int:
-    """Ask about these pairs, and no longer about any other; returns how many are asked about.
+_OF_TOUCHED = """
+    and (
+        (i.left_system, i.left_table, i.left_key) in (select system, table_name, record_key from touched)
+        or (i.right_system, i.right_table, i.right_key) in (select system, table_name, record_key from touched)
+    )
+"""
+
+
+def write_queue(
+    connection: psycopg.Connection[Any], kind: Kind, run_id: str, items: pl.DataFrame, *, only_touched: bool = False
+) -> None:
+    """Ask about these pairs, and no longer about any other.
 
     Args:
         items: `COLUMNS`; what the weights are made of is read from `identity.pairs`.
+        only_touched: questions about records outside the temp table `touched` stay as they are.
     """
     connection.execute(
         "create temp table asked (left_system text, left_table text, left_key text, right_system text,"
@@ -62,9 +73,8 @@ def write_queue(connection: psycopg.Connection[Any], kind: Kind, run_id: str, it
     connection.execute("analyze asked")
     names = {"kind": kind, "run_id": run_id}
     connection.execute(_UPSERT, names)
-    connection.execute(_SUPERSEDE, names)
+    connection.execute(_SUPERSEDE + (_OF_TOUCHED if only_touched else ""), names)
     connection.execute("drop table asked")
-    return items.height
 
 
 def copy_rows(connection: psycopg.Connection[Any], table: str, columns: tuple[str, ...], rows: pl.DataFrame) -> None:

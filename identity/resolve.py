@@ -17,7 +17,6 @@ it holds no part of a number or a name.
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,31 +43,6 @@ create temp table clustered (
 ) on commit drop
 """
 
-
-# A record keeps its subject unless it, its cluster or a record of the same subject has changed.
-_TOUCHED = """
-create temp table touched on commit drop as
-select system, table_name, record_key from clustered
-union
-select system, table_name, record_key from {relation} where changed_at > %(since)s
-"""
-_OF_THE_SAME_SUBJECTS = """
-insert into touched
-select distinct l.system, l.table_name, l.record_key
-from touched as t
-inner join lateral (
-    select n.subject_id from identity.links as n
-    where
-        n.subject_kind = %(kind)s and n.system = t.system and n.table_name = t.table_name
-        and n.record_key = t.record_key
-    order by n.link_id desc limit 1
-) as now on true
-inner join identity.links as l on l.subject_id = now.subject_id
-where not exists (
-    select 1 from touched as k
-    where k.system = l.system and k.table_name = l.table_name and k.record_key = l.record_key
-)
-"""
 
 # The links that records have now: of everybody, or looked up one by one.
 _LINKED = "l.system, l.table_name, l.record_key, l.subject_id, l.link_id, l.method, l.probability"
@@ -153,24 +127,19 @@ def resolve_kind(
     connection: psycopg.Connection[Any],
     kind: str,
     run_id: str,
-    since: datetime | None = None,
     *,
     is_first_load: bool = False,
+    only_touched: bool = False,
 ) -> Resolved:
     """Link the records of one kind.
 
-    The temp table `clustered` (see `CLUSTERED`) says what belongs together. With `since`, records that have not changed
-    after it, stand in no cluster and share no subject with one that has or does, are left where they are. On a first
-    load the certified ones are linked already (`identity.first_load`).
+    The temp table `clustered` (see `CLUSTERED`) says what belongs together. With `only_touched`, records that are not
+    in the temp table `touched` are left where they are: whoever shares a cluster or a subject with one in it is in it
+    too. On a first load the certified ones are linked already (`identity.first_load`).
     """
     relation, key, _ = KINDS[kind]
     configure(connection, kind, run_id, is_first_load=is_first_load)
     connection.execute("analyze clustered")
-    if since is not None:
-        connection.execute(_TOUCHED.format(relation=relation), {"since": since})
-        connection.execute("analyze touched")
-        connection.execute(_OF_THE_SAME_SUBJECTS, {"kind": kind})
-        connection.execute("analyze touched")
     connection.execute(
         f"""
         create temp table incoming on commit drop as
@@ -192,11 +161,11 @@ def resolve_kind(
             c.model_version
         from {relation} as r
         left join clustered as c using (system, table_name, record_key)
-        {"" if since is None else "inner join touched using (system, table_name, record_key)"}
+        {"inner join touched using (record_key, table_name, system)" if only_touched else ""}
         {f"where nullif(r.{key}, '') is null or r.{key} like 'REG%'" if is_first_load else ""}
         """
     )
-    held = _OF_NOBODY if is_first_load else _OF_ALL if since is None else _OF_TOUCHED
+    held = _OF_NOBODY if is_first_load else _OF_TOUCHED if only_touched else _OF_ALL
     connection.execute(f"create temp table linked on commit drop as {held}", {"kind": kind})
     connection.execute("analyze linked")
     connection.execute(_SQL)
@@ -210,7 +179,6 @@ def resolve_kind(
     row = connection.execute("select (select count(*) from incoming), (select count(*) from decided)").fetchone()
     assert row is not None
     connection.execute("drop table clustered, incoming, linked, known, kept, decided, newcomers, events_before")
-    connection.execute("drop table if exists touched")
     return Resolved(
         records=row[0],
         linked=row[1],

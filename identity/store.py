@@ -74,7 +74,7 @@ def read_keys(connection: psycopg.Connection[Any], kind: Kind) -> pl.DataFrame:
 
 
 def read_frame(
-    connection: psycopg.Connection[Any], query: str, columns: tuple[str, ...], parameters: list[Any] | None = None
+    connection: psycopg.Connection[Any], query: str, columns: tuple[str, ...], parameters: Any = None
 ) -> pl.DataFrame:
     """A query's rows by COPY, as text but for dates and probabilities; null and the empty text stay different."""
     buffer = io.BytesIO()
@@ -101,107 +101,166 @@ def read_decisions(connection: psycopg.Connection[Any], kind: Kind) -> tuple[lis
     return decisions, max((row[7] for row in rows), default=0)
 
 
-def read_named(connection: psycopg.Connection[Any], kind: Kind, up_to: int) -> pl.DataFrame:
-    """`KEY` of the records that decisions up to a number name."""
-    query = """
-        select left_system, left_table, left_key from identity.decisions
-        where subject_kind = %s and decision_id <= %s
+def read_named(
+    connection: psycopg.Connection[Any], kind: Kind, *, up_to: int | None = None, after: int = 0
+) -> pl.DataFrame:
+    """`KEY` of the records that decisions name, those up to or after a number."""
+    where = "where subject_kind = %(kind)s and decision_id > %(after)s and (%(up_to)s::bigint is null"
+    where += " or decision_id <= %(up_to)s::bigint)"
+    query = f"""
+        select left_system, left_table, left_key from identity.decisions {where}
         union
-        select right_system, right_table, right_key from identity.decisions
-        where subject_kind = %s and decision_id <= %s
+        select right_system, right_table, right_key from identity.decisions {where}
     """
-    return read_frame(connection, query, KEY, [kind, up_to, kind, up_to])
+    return read_frame(connection, query, KEY, {"kind": kind, "up_to": up_to, "after": after})
 
 
-def read_earlier(connection: psycopg.Connection[Any], kind: Kind) -> list[EarlierLink]:
+# The link in force of one record: of a few records looked up one by one, of all of them from the view.
+_NEWEST = """
+inner join lateral (
+    select n.subject_id, n.probability from identity.links as n
+    where
+        n.record_key = {0}.record_key and n.table_name = {0}.table_name and n.system = {0}.system
+        and n.subject_kind = %(kind)s
+    order by n.link_id desc limit 1
+) as l on true
+"""
+_CURRENT = """
+inner join identity.current_links as l
+    on l.subject_kind = %(kind)s and (l.system, l.table_name, l.record_key) = (r.system, r.table_name, r.record_key)
+"""
+
+
+def read_earlier(connection: psycopg.Connection[Any], kind: Kind, *, only_touched: bool = False) -> list[EarlierLink]:
     """Records that hold no certified identifier but whose subject does."""
     relation, key, _ = KINDS[kind]
+    links = "inner join touched as t using (record_key, table_name, system)" + _NEWEST.format("r")
     rows = connection.execute(
         f"""
-        select l.system, l.table_name, l.record_key, i.identifier, l.probability
+        select r.system, r.table_name, r.record_key, i.identifier, l.probability
         from {relation} as r
-        inner join identity.current_links as l
-            on
-                l.subject_kind = %s
-                and (l.system, l.table_name, l.record_key) = (r.system, r.table_name, r.record_key)
+        {links if only_touched else _CURRENT}
         inner join identity.identifiers as i on i.subject_id = l.subject_id
         where (nullif(r.{key}, '') is null or r.{key} like 'REG%%') and i.identifier not like 'REG%%'
         order by 1, 2, 3
         """,
-        [kind],
+        {"kind": kind},
     ).fetchall()
     return [EarlierLink((row[0], row[1], row[2]), row[3], row[4]) for row in rows]
 
 
-def read_pairs(connection: psycopg.Connection[Any], kind: Kind) -> pl.DataFrame:
-    """The pairs in force (`SCORES`)."""
-    return read_frame(
-        connection, f"select {', '.join(SCORES)} from identity.pairs where subject_kind = %s", SCORES, [kind]
+def note_subjects(connection: psycopg.Connection[Any], kind: Kind) -> None:
+    """Add the subjects that the touched records have now to the temp table `touched_subjects`."""
+    connection.execute("create temp table if not exists touched_subjects (subject_id text) on commit drop")
+    connection.execute(
+        "insert into touched_subjects select distinct l.subject_id from touched as t" + _NEWEST.format("t"),
+        {"kind": kind},
     )
 
 
+def read_pairs(connection: psycopg.Connection[Any], kind: Kind) -> pl.DataFrame:
+    """The pairs in force between touched records (`SCORES`): a pair is touched with both its ends or not at all."""
+    columns = ", ".join(f"p.{name}" for name in SCORES)
+    query = f"""
+        select {columns} from touched as t
+        inner join identity.pairs as p
+            on (p.left_key, p.left_table, p.left_system, p.subject_kind)
+            = (t.record_key, t.table_name, t.system, %s)
+    """
+    return read_frame(connection, query, SCORES, [kind])
+
+
+def count_pairs(connection: psycopg.Connection[Any], kind: Kind) -> tuple[int, int]:
+    """How many pairs are in force, and how many the queue asks about."""
+    row = connection.execute(
+        "select (select count(*) from identity.pairs where subject_kind = %(kind)s), (select count(*)"
+        " from identity.review_items"
+        " where subject_kind = %(kind)s and state = 'open' and reason in ('between', 'conflict'))",
+        {"kind": kind},
+    ).fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
 def write_pairs(
-    connection: psycopg.Connection[Any],
-    kind: Kind,
-    run_id: str,
-    version: str,
-    pairs: pl.DataFrame,
-    *,
-    stale: pl.DataFrame | None,
+    connection: psycopg.Connection[Any], kind: Kind, run_id: str, version: str, pairs: pl.DataFrame
 ) -> None:
-    """Put these pairs (`PAIR_COLUMNS`) in the place of those that name a stale record, or of all (`stale` None)."""
-    if stale is None:
-        connection.execute("delete from identity.pairs where subject_kind = %s", [kind])
-    elif stale.height:
-        connection.execute("create temp table stale (system text, table_name text, record_key text) on commit drop")
-        copy_rows(connection, "stale", KEY, stale)
-        connection.execute("analyze stale")
-        for side in ("left", "right"):
-            connection.execute(
-                f"delete from identity.pairs as p using stale as s where p.subject_kind = %s"
-                f" and (p.{side}_system, p.{side}_table, p.{side}_key) = (s.system, s.table_name, s.record_key)",
-                [kind],
-            )
-        connection.execute("drop table stale")
+    """Put these pairs (`PAIR_COLUMNS`) in the place of all."""
+    connection.execute("delete from identity.pairs where subject_kind = %s", [kind])
+    _append_pairs(connection, kind, run_id, version, pairs)
+
+
+def replace_pairs(
+    connection: psycopg.Connection[Any], kind: Kind, run_id: str, version: str, pairs: pl.DataFrame, stale: pl.DataFrame
+) -> pl.DataFrame:
+    """Put these pairs in the place of those that name a stale record; returns `KEY` of whom they named beside."""
+    partners = [stale.select(KEY).clear()]
+    connection.execute("create temp table stale (system text, table_name text, record_key text) on commit drop")
+    copy_rows(connection, "stale", KEY, stale)
+    connection.execute("analyze stale")
+    for side, other in (("left", "right"), ("right", "left")):
+        rows = connection.execute(
+            f"delete from identity.pairs as p using stale as s where p.subject_kind = %s"
+            f" and (p.{side}_key, p.{side}_table, p.{side}_system) = (s.record_key, s.table_name, s.system)"
+            f" returning p.{other}_system, p.{other}_table, p.{other}_key",
+            [kind],
+        ).fetchall()
+        partners.append(pl.DataFrame(rows, schema=dict.fromkeys(KEY, pl.String), orient="row"))
+    connection.execute("drop table stale")
+    _append_pairs(connection, kind, run_id, version, pairs)
+    return pl.concat(partners).unique()
+
+
+def _append_pairs(
+    connection: psycopg.Connection[Any], kind: Kind, run_id: str, version: str, pairs: pl.DataFrame
+) -> None:
     told = pairs.with_columns(subject_kind=pl.lit(kind), model_version=pl.lit(version), run_id=pl.lit(run_id))
     copy_rows(connection, "identity.pairs", ("subject_kind", *PAIR_COLUMNS, "model_version", "run_id"), told)
 
 
-def write_settled(connection: psycopg.Connection[Any], kind: Kind, run_id: str, settled: Settled) -> None:
+def write_settled(
+    connection: psycopg.Connection[Any], kind: Kind, run_id: str, settled: Settled, *, only_touched: bool = False
+) -> None:
     """Fill the queue, and the temp table `clustered` that resolution reads."""
-    write_queue(connection, kind, run_id, settled.review)
+    write_queue(connection, kind, run_id, settled.review, only_touched=only_touched)
     connection.execute(CLUSTERED)
     copy_rows(connection, "clustered", tuple(settled.clustered.columns), settled.clustered)
 
 
-def write_loose(connection: psycopg.Connection[Any], kind: Kind, loose: pl.DataFrame) -> None:
+def write_loose(
+    connection: psycopg.Connection[Any], kind: Kind, loose: pl.DataFrame, *, only_touched: bool = False
+) -> None:
     """Which subjects statistics may count as one. Read after resolution: the rows name subjects by their records."""
-    connection.execute("delete from identity.loose_groups where subject_kind = %s", [kind])
+    where = ""
+    if only_touched:
+        note_subjects(connection, kind)
+        where = " and subject_id in (select subject_id from touched_subjects)"
+    connection.execute(f"delete from identity.loose_groups where subject_kind = %s{where}", [kind])
     if not loose.height:
         return
     columns = ", ".join(f"{name} {'double precision' if name == 'probability' else 'text'}" for name in LOOSE_COLUMNS)
     connection.execute(f"create temp table loose ({columns}) on commit drop")
     copy_rows(connection, "loose", LOOSE_COLUMNS, loose)
     connection.execute(
-        """
+        f"""
         insert into identity.loose_groups (subject_kind, subject_id, loose_id, probability)
-        select distinct on (mine.subject_id) %(kind)s, mine.subject_id, root.subject_id, l.probability
-        from loose as l
-        inner join identity.current_links as mine
-            on
-                mine.subject_kind = %(kind)s
-                and (mine.system, mine.table_name, mine.record_key) = (l.system, l.table_name, l.record_key)
+        select distinct on (l.subject_id) %(kind)s, l.subject_id, root.subject_id, o.probability
+        from loose as o
+        {_NEWEST.format("o")}
         inner join lateral (
             select i.subject_id from identity.identifiers as i
-            where i.subject_kind = %(kind)s and i.identifier = l.root_identifier
+            where i.subject_kind = %(kind)s and i.identifier = o.root_identifier
             union all
-            select c.subject_id from identity.current_links as c
-            where
-                l.root_identifier is null and c.subject_kind = %(kind)s
-                and (c.system, c.table_name, c.record_key) = (l.root_system, l.root_table, l.root_key)
+            (
+                select c.subject_id from identity.links as c
+                where
+                    o.root_identifier is null and c.subject_kind = %(kind)s
+                    and (c.record_key, c.table_name, c.system) = (o.root_key, o.root_table, o.root_system)
+                order by c.link_id desc limit 1
+            )
             limit 1
-        ) as root on root.subject_id <> mine.subject_id
-        order by mine.subject_id, l.probability desc, root.subject_id
+        ) as root on root.subject_id <> l.subject_id
+        order by l.subject_id, o.probability desc, root.subject_id
         """,
         {"kind": kind},
     )
