@@ -46,6 +46,11 @@ BLOCKED_BY: dict[Kind, tuple[str, ...]] = {
     "resident": ("surname", "phone", "sound", "birth", "number", "number_tail"),
     "enterprise": ("core_sound", "code", "registration", "place", "room"),
 }
+# The same, and what `_TELLING` looks at.
+NEEDED: dict[Kind, tuple[str, ...]] = {
+    "resident": BLOCKED_BY["resident"],
+    "enterprise": (*BLOCKED_BY["enterprise"], "core"),
+}
 # Saying the same is evidence only where something is said that is not everybody's: a name alone is.
 _TELLING: dict[Kind, str] = {
     "resident": f"{_HAS_NAME} and (phone is not null or birth is not null or number_tail is not null)",

@@ -9,13 +9,15 @@ from typing import Any, Literal
 
 import polars as pl
 
-from identity.blocking import BLOCKED_BY, candidates_sql, neighbours_sql, shifted_sql
+from identity.blocking import BLOCKED_BY, NEEDED, candidates_sql, neighbours_sql, shifted_sql
 from identity.comparisons import SINGLING
 from identity.faces import Faces
 from identity.model import Kind, Model
 
 Engine = Literal["duckdb", "spark"]
 FREQUENCIES = "name_frequencies"
+# Texts are handed to DuckDB as Polars holds them: the older Arrow form would be a copy.
+_AS_IT_IS = pl.CompatLevel.newest()
 
 
 def prior(faces: Faces) -> float:
@@ -61,11 +63,16 @@ def score(
 
 def _score_on_duckdb(model: Model, faces: pl.DataFrame, match_prior: float, at_least: float) -> pl.DataFrame:
     with duckdb_connection() as connection:
-        create_table(connection, "faces", faces)
+        # Candidates are found by a few columns; of all faces only those among them are scored.
+        create_table(connection, "faces", faces.select("face", "size", "is_fresh", "identifier", *NEEDED[model.kind]))
         connection.execute(f"create table candidates as {candidates_sql(model.kind)}")
-        count = connection.execute("select count(*) from candidates").fetchall()
-        if not count[0][0]:
+        ends = "select join_key_l as face from candidates union select join_key_r from candidates"
+        found = pl.DataFrame(pl.from_arrow(connection.sql(ends).to_arrow_table()))
+        if not found.height:
             return no_scores(model)
+        connection.execute("drop table faces")
+        faces = faces.join(found, on="face", how="semi")
+        create_table(connection, "faces", faces)
         # Imported here, as DuckDB below: together they take 1.5 s, which only a linkage should pay.
         from splink import Linker
         from splink.backends.duckdb import DuckDBAPI
@@ -77,8 +84,8 @@ def _score_on_duckdb(model: Model, faces: pl.DataFrame, match_prior: float, at_l
             create_table(connection, FREQUENCIES, frequencies(model, faces))
             linker.table_management.register_term_frequency_lookup(api.register(FREQUENCIES), "name")
         linker.table_management.register_blocked_pairs_for_predict(api.register("candidates"))
-        found = linker.inference.predict(threshold_match_probability=at_least, warning_mode="never")
-        return pl.DataFrame(pl.from_arrow(connection.sql(scores_sql(model, found.physical_name)).to_arrow_table()))
+        scored = linker.inference.predict(threshold_match_probability=at_least, warning_mode="never")
+        return pl.DataFrame(pl.from_arrow(connection.sql(scores_sql(model, scored.physical_name)).to_arrow_table()))
 
 
 def scores_sql(model: Model, predicted: str) -> str:
@@ -122,7 +129,7 @@ def in_touched_blocks(kind: Kind, features: pl.DataFrame, touching: pl.DataFrame
     """The rows of `features` that share a block with a row of `touching`."""
     numbered = features.select(BLOCKED_BY[kind]).with_row_index("face")
     with duckdb_connection() as connection:
-        connection.register("faces", numbered.to_arrow())
+        connection.register("faces", numbered.to_arrow(compat_level=_AS_IT_IS))
         create_table(connection, "touching", touching)
         found = connection.sql(neighbours_sql(kind)).to_arrow_table()
     return features[pl.DataFrame(pl.from_arrow(found)).get_column("face").sort()]
@@ -154,7 +161,7 @@ def duckdb_connection() -> Any:
 
 def create_table(connection: Any, name: str, frame: pl.DataFrame) -> None:
     """A frame as a table of a DuckDB connection."""
-    connection.register(f"{name}_in", frame.to_arrow())
+    connection.register(f"{name}_in", frame.to_arrow(compat_level=_AS_IT_IS))
     connection.execute(f"create table {name} as select * from {name}_in")
     connection.unregister(f"{name}_in")
 

@@ -32,8 +32,10 @@ from identity.phases import Phases
 from identity.reach import forget_touched, reach
 from identity.resolve import Resolved, lock, resolve_kind
 from identity.store import (
+    INPUT,
     Extent,
     PastRun,
+    RecordParts,
     count_pairs,
     extent,
     note_subjects,
@@ -53,7 +55,7 @@ from identity.store import (
 from warehouse.database import Database
 
 # Raised when features or faces are made differently, which no other part of the fingerprint can see.
-FEATURES_VERSION = 2
+FEATURES_VERSION = 3
 _NOTHING = Resolved(records=0, minted=0, adopted=0, merged=0, split=0, linked=0)
 
 
@@ -169,15 +171,14 @@ def _same(past: PastRun, seen: Extent) -> bool:
 def _link_everything(job: _Job, model: Model, decisions: list[Decision]) -> _Done:
     """Compare all records. On a first load the certified ones are linked meanwhile, on the same connection."""
     with job.watch.phase("read records"):
-        records = read_records(job.connection, job.kind)
-    compared = records.height
+        records = RecordParts(job.connection, job.kind)
     with ThreadPoolExecutor(max_workers=1) as beside:
         certified = None
         if job.is_first:
             certified = beside.submit(link_certified, job.connection, job.kind, job.run_id)
         with job.watch.phase("features"):
-            features = features_of(job.kind, records)
-            del records
+            features = pl.concat([features_of(job.kind, part) for part in records] or [_no_features(job.kind)])
+            compared = features.height
         with job.watch.phase("faces"):
             hot = hot_values(job.kind, features)
             everybody = build_faces(job.kind, cooled(features, hot), named_in(decisions), is_cooled=True)
@@ -193,6 +194,13 @@ def _link_everything(job: _Job, model: Model, decisions: list[Decision]) -> _Don
     earlier = [] if job.is_first else read_earlier(job.connection, job.kind)
     resolved = _settle(job, model, everybody, scored, decisions, earlier)
     return _Done("full", compared, linked + resolved)
+
+
+def _no_features(kind: Kind) -> pl.DataFrame:
+    nobody = pl.DataFrame(schema=dict.fromkeys(INPUT[kind], pl.String))
+    return features_of(
+        kind, nobody.with_columns(pl.col("birth_on").cast(pl.Date)) if "birth_on" in INPUT[kind] else nobody
+    )
 
 
 def _link_changes(job: _Job, model: Model, past: PastRun, seen: Extent, decisions: list[Decision]) -> _Done | None:

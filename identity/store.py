@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from identity.model import Kind
 from identity.queue import copy_rows, write_queue
 from identity.resolve import CLUSTERED, KINDS
 
+_PART = 64 * 2**20
 INPUT: dict[Kind, tuple[str, ...]] = {"resident": PERSON_INPUT, "enterprise": FIRM_INPUT}
 
 
@@ -61,11 +62,25 @@ def past_run(connection: psycopg.Connection[Any], kind: Kind) -> PastRun | None:
 
 def read_records(connection: psycopg.Connection[Any], kind: Kind, since: datetime | None = None) -> pl.DataFrame:
     """The records of a kind (`INPUT`), all of them or those changed after `since`."""
-    columns = ", ".join(INPUT[kind])
-    where = "" if since is None else " where changed_at > %s"
-    return read_frame(
-        connection, f"select {columns} from {KINDS[kind][0]}{where}", INPUT[kind], [] if since is None else [since]
-    )
+    parts = list(RecordParts(connection, kind, since))
+    return pl.concat(parts) if parts else pl.DataFrame(schema=_schema(INPUT[kind]))
+
+
+class RecordParts:
+    """The records of a kind, read at once and kept as written until they are looked at, part by part, once.
+
+    A part is 64 MB of text: all records of a city as a frame, beside their features, would take twice the memory.
+    """
+
+    def __init__(self, connection: psycopg.Connection[Any], kind: Kind, since: datetime | None = None) -> None:
+        self._columns = INPUT[kind]
+        where = "" if since is None else " where changed_at > %s"
+        query = f"select {', '.join(self._columns)} from {KINDS[kind][0]}{where}"
+        self._parts = list(_written(connection, query, None if since is None else [since]))
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        while self._parts:
+            yield _parsed(self._parts.pop(0), self._columns)
 
 
 def read_keys(connection: psycopg.Connection[Any], kind: Kind) -> pl.DataFrame:
@@ -77,17 +92,34 @@ def read_frame(
     connection: psycopg.Connection[Any], query: str, columns: tuple[str, ...], parameters: Any = None
 ) -> pl.DataFrame:
     """A query's rows by COPY, as text but for dates and probabilities; null and the empty text stay different."""
-    buffer = io.BytesIO()
+    parts = [_parsed(part, columns) for part in _written(connection, query, parameters)]
+    return pl.concat(parts) if parts else pl.DataFrame(schema=_schema(columns))
+
+
+def _written(connection: psycopg.Connection[Any], query: str, parameters: Any) -> Iterator[bytes]:
+    """A query's rows as CSV, in parts of whole rows."""
+    rows: list[bytes] = []
+    size = 0
     with connection.cursor().copy(f"copy ({query}) to stdout (format csv)", parameters or None) as copy:
-        for block in copy:
-            buffer.write(block)
+        # The server sends one message per row.
+        for row in copy:
+            rows.append(bytes(row))
+            size += len(row)
+            if size >= _PART:
+                yield b"".join(rows)
+                rows, size = [], 0
+    if rows:
+        yield b"".join(rows)
+
+
+def _parsed(part: bytes, columns: tuple[str, ...]) -> pl.DataFrame:
+    return pl.read_csv(part, has_header=False, schema=_schema(columns))
+
+
+def _schema(columns: tuple[str, ...]) -> dict[str, Any]:
     schema: dict[str, Any] = dict.fromkeys(columns, pl.String)
     schema |= {name: pl.Date for name in ("birth_on",) if name in schema}
-    schema |= {name: pl.Float64 for name in ("probability", "match_weight") if name in schema}
-    if not buffer.tell():
-        return pl.DataFrame(schema=schema)
-    buffer.seek(0)
-    return pl.read_csv(buffer, has_header=False, schema=schema)
+    return schema | {name: pl.Float64 for name in ("probability", "match_weight") if name in schema}
 
 
 def read_decisions(connection: psycopg.Connection[Any], kind: Kind) -> tuple[list[Decision], int]:

@@ -13,7 +13,7 @@ from identity.features.addresses import address_features
 from identity.features.firms import firm_features
 from identity.features.names import name_features
 from identity.features.numbers import code_features, number_features
-from identity.features.phones import phone_feature
+from identity.features.phones import phone_features
 
 KEY = ("system", "table_name", "record_key")
 # Columns of the dbt models; a labelled file has the same ones (docs/reference/labelled-records.md).
@@ -97,7 +97,7 @@ def person_features(records: pl.DataFrame) -> pl.DataFrame:
         "number_letters",
         birth=pl.when(~born.is_in(_NO_BIRTH)).then(born),
         sex=pl.coalesce(sex, "sex_code", "title_sex"),
-        phone=phone_feature(pl.col("phone")),
+        phone=phone_features(records.get_column("phone")),
         place="place",
         room="room",
     )

@@ -13,7 +13,7 @@ from identity.features.addresses import address_features
 from identity.features.firms import firm_features
 from identity.features.names import name_features
 from identity.features.numbers import code_features, number_features
-from identity.features.phones import phone_feature
+from identity.features.phones import phone_features
 from identity.features.records import PERSON_INPUT, person_features
 
 texts = st.lists(st.one_of(st.none(), st.text(max_size=30)), max_size=8)
@@ -24,7 +24,7 @@ def column(values: list[str | None]) -> pl.Series:
 
 
 def phones(*values: str | None) -> list[str | None]:
-    return column(list(values)).to_frame().select(phone_feature(pl.col("value"))).to_series().to_list()
+    return phone_features(column(list(values))).to_list()
 
 
 @pytest.mark.parametrize(
