@@ -33,7 +33,8 @@ def spine(residents: int, uncertified: int, seed: int) -> pl.DataFrame:
 def changed(frame: pl.DataFrame, share: float, seed: int) -> pl.DataFrame:
     """A share of the rows with another telephone."""
     rng = np.random.default_rng(seed)
-    return frame.sample(fraction=share, seed=seed).with_columns(phone=_phones(rng, round(frame.height * share)))
+    rows = frame.sample(fraction=share, seed=seed)
+    return rows.with_columns(phone=_phones(rng, rows.height))
 
 
 def _register(rng: Rng, count: int) -> pl.DataFrame:

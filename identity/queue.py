@@ -15,6 +15,8 @@ from identity.model import Kind
 
 PAIR = ("left_system", "left_table", "left_key", "right_system", "right_table", "right_key")
 COLUMNS = (*PAIR, "reason", "conflict", "probability", "match_weight")
+# Rows made into text at a time.
+_SLICE = 200_000
 
 _UPSERT = f"""
 insert into identity.review_items
@@ -79,6 +81,6 @@ def write_queue(
 
 def copy_rows(connection: psycopg.Connection[Any], table: str, columns: tuple[str, ...], rows: pl.DataFrame) -> None:
     """Append rows to a table by COPY; null and the empty text stay different."""
-    text = rows.select(columns).write_csv(include_header=False, null_value="", quote_style="non_numeric")
     with connection.cursor().copy(f"copy {table} ({', '.join(columns)}) from stdin (format csv)") as copy:
-        copy.write(text)
+        for part in rows.select(columns).iter_slices(_SLICE):
+            copy.write(part.write_csv(include_header=False, null_value="", quote_style="non_numeric"))
