@@ -244,6 +244,29 @@ def test_changes_alone_give_what_everything_gives(city: City, seed: int) -> None
         assert all(len(numbers) == 1 for numbers in subjects.values())
 
 
+def test_a_telephone_that_becomes_everybodys_is_taken_out_of_pairs_that_did_not_change(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("identity.faces.PHONE_NAMES", 2)
+    city.put("a", **REGISTER, **RESIDENT, citizen_no=NUMBER)
+    city.put("b", name="王小明", phone=PHONE)
+    city.put("c", name="李红", phone=PHONE)
+    city.link()
+    joined = city.ids()
+    assert joined["a"] == joined["b"]
+    for arrives in (True, False):
+        city.drop("d")
+        if arrives:
+            city.put("d", name="张国建", phone=PHONE)
+        assert city.link().mode == "incremental"
+        assert len(city.pairs()) == (0 if arrives else 1)
+        pairs, ids, said = city.pairs(), city.ids(), city.said()
+        assert city.link(full=True).resolved.linked == 0
+        assert (city.pairs(), city.ids(), city.said()) == (pairs, ids, said)
+    # Whoever belonged to a certified resident stays there while nothing better is found.
+    assert city.ids() == joined
+
+
 def test_an_empty_hub_is_linked_without_a_word(city: City) -> None:
     result = city.link()
     assert (result.pairs, result.asked, result.resolved.linked) == (0, 0, 0)

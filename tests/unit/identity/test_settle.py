@@ -51,7 +51,8 @@ def linked_worlds(draw: st.DrawFn) -> dict[str, Any]:
     heads = dict(zip(faces.table.get_column("face"), faces.table.select(KEY).iter_rows(), strict=True))
     uncertified = set(faces.table.filter(pl.col("identifier").is_null()).get_column("face"))
     possible = [(a, b) for a in heads for b in heads if a < b and (a in uncertified or b in uncertified)]
-    chosen = draw(st.lists(st.sampled_from(possible), unique=True, max_size=8)) if possible else []
+    least = min(4, len(possible))
+    chosen = draw(st.lists(st.sampled_from(possible), unique=True, min_size=least, max_size=8)) if possible else []
     pairs = [
         (*heads[a], *heads[b], draw(st.sampled_from([0.6, 0.8, 0.96, 0.9999])), draw(st.sampled_from([1.0, 5.0, 9.0])))
         for a, b in chosen
@@ -93,7 +94,7 @@ SPLIT = linkage.split_lone
 MODEL = load_model("resident")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(world=linked_worlds())
 def test_lone_pairs_are_read_off_as_clustering_would_find_them(world: dict[str, Any]) -> None:
     fast = settle(MODEL, **world)
@@ -101,3 +102,42 @@ def test_lone_pairs_are_read_off_as_clustering_would_find_them(world: dict[str, 
         patch.setattr(linkage, "split_lone", nothing_lone)
         slow = settle(MODEL, **world)
     assert rows_of(fast) == rows_of(slow)
+
+
+def connected(world: dict[str, Any], seeds: set[Key]) -> set[Key]:
+    """Every record that pairs, decisions, faces, certified identifiers or earlier links connect with the seeds."""
+    faces: Faces = world["faces"]
+    groups: list[set[Any]] = [{left, right} for left, right in _pairs_of(world["pairs"])]
+    groups += [{each.left, each.right} for each in world["decisions"]]
+    groups += [{each.record, each.identifier} for each in world["earlier"]]
+    held = faces.members.join(faces.table.select("face", "identifier"), on="face")
+    for face, *key, identifier in held.select("face", *KEY, "identifier").iter_rows():
+        groups.append({face, tuple(key), *([] if identifier is None else [identifier])})
+    reached: set[Any] = set(seeds)
+    while any(reached & group and not group <= reached for group in groups):
+        reached |= {each for group in groups if group & reached for each in group}
+    return {each for each in reached if isinstance(each, tuple)}
+
+
+def _pairs_of(pairs: pl.DataFrame) -> list[tuple[Key, Key]]:
+    return [(row[:3], row[3:]) for row in pairs.select(PAIR).iter_rows()]
+
+
+@settings(max_examples=40, deadline=None)
+@given(world=linked_worlds(), data=st.data())
+def test_what_a_change_reaches_is_clustered_as_in_a_clustering_of_everything(
+    world: dict[str, Any], data: st.DataObject
+) -> None:
+    everybody = sorted(world["faces"].members.select(KEY).iter_rows())
+    reached = connected(world, set(data.draw(st.lists(st.sampled_from(everybody), min_size=1, max_size=2))))
+    keys = pl.DataFrame(sorted(reached), schema=dict.fromkeys(KEY, pl.String), orient="row")
+    members = world["faces"].members.join(keys, on=KEY, how="semi")
+    table = world["faces"].table.join(members.select("face").unique(), on="face", how="semi")
+    chosen = [left in reached for left, _ in _pairs_of(world["pairs"])]
+    part = world | {
+        "faces": Faces(table, members),
+        "pairs": world["pairs"].filter(pl.Series(chosen, dtype=pl.Boolean)),
+        "earlier": [each for each in world["earlier"] if each.record in reached],
+    }
+    wanted = [[row for row in rows if row[:3] in reached] for rows in rows_of(settle(MODEL, **world))]
+    assert rows_of(settle(MODEL, **part)) == wanted
