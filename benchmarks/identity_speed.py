@@ -66,8 +66,8 @@ def _measured(database: Database, home: Path, residents: int) -> dict[str, float
 
 @contextmanager
 def _measure(home: Path, name: str, figures: dict[str, float]) -> Iterator[Phases]:
-    """Wall clock, CPU and the highest resident memory; the phases are printed."""
-    phases = Phases()
+    """Wall clock, CPU and the highest resident memory; each phase is printed as it ends."""
+    phases = Phases(told=lambda phase, took: Console().print(f"  {name}: {phase} {took:.1f} s", highlight=False))
     # The peak so far is that of making the input: begin again.
     Path("/proc/self/clear_refs").write_text("5")
     own, served = time.process_time(), _server_seconds(home)
@@ -77,8 +77,6 @@ def _measure(home: Path, name: str, figures: dict[str, float]) -> Iterator[Phase
     figures[f"{name}_cpu_seconds"] = round(time.process_time() - own, 1)
     figures[f"{name}_server_cpu_seconds"] = round(_server_seconds(home) - served, 1)
     figures[f"{name}_peak_gib"] = round(_peak_kib() / 2**20, 2)
-    told = ", ".join(f"{phase} {seconds:.1f}" for phase, seconds in phases.seconds.items())
-    Console().print(f"{name} {figures[f'{name}_seconds']:.1f} s: {told}", highlight=False)
 
 
 def _peak_kib() -> int:

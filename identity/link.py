@@ -20,7 +20,7 @@ import psycopg
 from identity import blocking, comparisons, faces, thresholds
 from identity.changes import Changed, Versions, companions, find_changed, told_apart
 from identity.cluster import MOST_FACES
-from identity.engine import Engine, prior, prior_among
+from identity.engine import Engine, prior_among
 from identity.faces import Faces, build_faces, cooled, hot_values, is_register
 from identity.features.records import KEY, features_of
 from identity.first_load import begin_first_load, end_first_load, link_certified
@@ -179,14 +179,16 @@ def _link_everything(job: _Job, model: Model, decisions: list[Decision]) -> _Don
         with job.watch.phase("features"):
             features = pl.concat([features_of(job.kind, part) for part in records] or [_no_features(job.kind)])
             compared = features.height
-        with job.watch.phase("faces"):
-            hot = hot_values(job.kind, features)
-            everybody = build_faces(job.kind, cooled(features, hot), named_in(decisions), is_cooled=True)
         with job.watch.phase("remember"):
-            job.memory.keep(job.kind, job.run_id, features, hot, prior(everybody))
+            hot = hot_values(job.kind, features)
+            chance = prior_among(features.select("identifier", is_register=is_register(job.kind)))
+            job.memory.keep(job.kind, job.run_id, features, hot, chance)
+        with job.watch.phase("faces"):
+            told = [cooled(features, hot)]
             del features
+            everybody = build_faces(job.kind, told.pop(), named_in(decisions), is_cooled=True)
         with job.watch.phase("compare"):
-            scored = compare(model, everybody, job.engine)
+            scored = compare(model, everybody, job.engine, chance)
         with job.watch.phase("link certified"):
             linked = certified.result() if certified else _NOTHING
     with job.watch.phase("write pairs"):
@@ -250,7 +252,7 @@ def _settle(
             job.connection, job.kind, job.run_id, is_first_load=job.is_first, only_touched=only_touched
         )
     with job.watch.phase("write loose groups"):
-        write_loose(job.connection, job.kind, settled.loose, only_touched=only_touched)
+        write_loose(job.connection, job.kind, settled.loose, is_first_load=job.is_first, only_touched=only_touched)
     return resolved
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -14,9 +14,11 @@ class Phases:
 
     Attributes:
         seconds: phase → wall clock.
+        told: called with each phase and its seconds when it ends.
     """
 
     seconds: dict[str, float] = field(default_factory=dict)
+    told: Callable[[str, float], None] | None = None
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -25,4 +27,7 @@ class Phases:
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+            took = time.perf_counter() - started
+            self.seconds[name] = self.seconds.get(name, 0.0) + took
+            if self.told is not None:
+                self.told(name, took)

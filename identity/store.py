@@ -259,8 +259,34 @@ def write_settled(
     copy_rows(connection, "clustered", tuple(settled.clustered.columns), settled.clustered)
 
 
+# On a first load every record has one link, and no index to look it up by.
+_ONLY = """
+inner join identity.links as l
+    on l.subject_kind = %(kind)s and (l.record_key, l.table_name, l.system) = (o.record_key, o.table_name, o.system)
+left join identity.links as c
+    on
+        o.root_identifier is null and c.subject_kind = %(kind)s
+        and (c.record_key, c.table_name, c.system) = (o.root_key, o.root_table, o.root_system)
+"""
+_ANY = f"""
+{_NEWEST.format("o")}
+left join lateral (
+    select n.subject_id from identity.links as n
+    where
+        o.root_identifier is null and n.subject_kind = %(kind)s
+        and (n.record_key, n.table_name, n.system) = (o.root_key, o.root_table, o.root_system)
+    order by n.link_id desc limit 1
+) as c on true
+"""
+
+
 def write_loose(
-    connection: psycopg.Connection[Any], kind: Kind, loose: pl.DataFrame, *, only_touched: bool = False
+    connection: psycopg.Connection[Any],
+    kind: Kind,
+    loose: pl.DataFrame,
+    *,
+    is_first_load: bool = False,
+    only_touched: bool = False,
 ) -> None:
     """Which subjects statistics may count as one. Read after resolution: the rows name subjects by their records."""
     where = ""
@@ -273,26 +299,17 @@ def write_loose(
     columns = ", ".join(f"{name} {'double precision' if name == 'probability' else 'text'}" for name in LOOSE_COLUMNS)
     connection.execute(f"create temp table loose ({columns}) on commit drop")
     copy_rows(connection, "loose", LOOSE_COLUMNS, loose)
+    connection.execute("analyze loose")
     connection.execute(
         f"""
         insert into identity.loose_groups (subject_kind, subject_id, loose_id, probability)
-        select distinct on (l.subject_id) %(kind)s, l.subject_id, root.subject_id, o.probability
+        select distinct on (l.subject_id)
+            %(kind)s, l.subject_id, coalesce(i.subject_id, c.subject_id), o.probability
         from loose as o
-        {_NEWEST.format("o")}
-        inner join lateral (
-            select i.subject_id from identity.identifiers as i
-            where i.subject_kind = %(kind)s and i.identifier = o.root_identifier
-            union all
-            (
-                select c.subject_id from identity.links as c
-                where
-                    o.root_identifier is null and c.subject_kind = %(kind)s
-                    and (c.record_key, c.table_name, c.system) = (o.root_key, o.root_table, o.root_system)
-                order by c.link_id desc limit 1
-            )
-            limit 1
-        ) as root on root.subject_id <> l.subject_id
-        order by l.subject_id, o.probability desc, root.subject_id
+        {_ONLY if is_first_load else _ANY}
+        left join identity.identifiers as i on i.subject_kind = %(kind)s and i.identifier = o.root_identifier
+        where coalesce(i.subject_id, c.subject_id) <> l.subject_id
+        order by l.subject_id, o.probability desc, coalesce(i.subject_id, c.subject_id)
         """,
         {"kind": kind},
     )

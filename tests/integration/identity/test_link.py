@@ -225,6 +225,9 @@ def test_changes_alone_give_what_everything_gives(city: City, seed: int) -> None
     for key in range(20):
         city.put(f"k{key:02d}", **random_record(rng))
     city.link()
+    said = city.said()
+    assert city.link(full=True).resolved.linked == 0
+    assert city.said() == said
     for _ in range(3):
         for key in rng.sample(range(24), 4):
             city.put(f"k{key:02d}", **random_record(rng))
