@@ -300,6 +300,9 @@ def write_loose(
     connection.execute(f"create temp table loose ({columns}) on commit drop")
     copy_rows(connection, "loose", LOOSE_COLUMNS, loose)
     connection.execute("analyze loose")
+    if is_first_load:
+        # Nothing is known yet of ledgers just written: guessed to match one row, they would be read whole for each.
+        connection.execute("set local enable_nestloop = off")
     connection.execute(
         f"""
         insert into identity.loose_groups (subject_kind, subject_id, loose_id, probability)
@@ -313,6 +316,7 @@ def write_loose(
         """,
         {"kind": kind},
     )
+    connection.execute("set local enable_nestloop = on")
     connection.execute("drop table loose")
 
 
