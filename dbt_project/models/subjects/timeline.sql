@@ -35,7 +35,35 @@
     ('case_closed', 'stg_urban_management__case', none, 'closed_at', 'urban_management', 'cases', 'case_no', true),
 ] -%}
 -- What happened to each subject, in one list; what lies after the business date is not known yet.
-with happened as (
+-- Whose records are whose, narrow and once: each kind of event would look through all links by itself.
+with residents as materialized (
+    select
+        resident_id,
+        source,
+        record_key
+    from {{ ref('int_resident_links') }}
+    where {{ touched_subject('residents', 'resident_id') }}
+),
+
+enterprises as materialized (
+    select
+        enterprise_id,
+        source,
+        record_key
+    from {{ ref('int_enterprise_links') }}
+    where {{ touched_subject('enterprises', 'enterprise_id') }}
+),
+
+facts as materialized (
+    select
+        enterprise_id,
+        table_name,
+        record_key
+    from {{ ref('int_market_facts') }}
+    where {{ touched_subject('enterprises', 'enterprise_id') }}
+),
+
+happened as (
     {%- for kind, model, day, instant, system, table_name, key, link_table, link_key in resident_events %}
     select
         'resident' as subject_kind,
@@ -47,9 +75,8 @@ with happened as (
         '{{ table_name }}' as table_name,
         event.{{ key }} as record_key
     from {{ ref(model) }} as event
-    inner join {{ ref('int_resident_links') }} as link
+    inner join residents as link
         on link.source = '{{ system }}.{{ link_table }}' and event.{{ link_key }} = link.record_key
-    where {{ touched_subject('residents', 'link.resident_id') }}
     union all
     {%- endfor %}
     {%- for kind, model, day, instant, system, table_name, key, is_record in enterprise_events %}
@@ -65,10 +92,9 @@ with happened as (
         '{{ table_name }}' as table_name,
         event.{{ key }} as record_key
     from {{ ref(model) }} as event
-    inner join {{ ref('int_enterprise_links' if is_record else 'int_market_facts') }} as link
+    inner join {{ 'enterprises' if is_record else 'facts' }} as link
         on {{ by_record if is_record else by_fact }}
         and event.{{ key }} = link.record_key
-    where {{ touched_subject('enterprises', 'link.enterprise_id') }}
     {%- if not loop.last %}
     union all
     {%- endif %}
