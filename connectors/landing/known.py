@@ -98,14 +98,15 @@ def is_key_once(connection: Connection, table: TableContract, stage: str) -> boo
     row but one of those."""
     raw, staged = quote_qualified(table.qualified_name), quote_qualified(stage)
     connection.execute(f"analyze {staged}".encode())
+    # Counted: `exists` has Postgres plan for the first row it finds, of which there is none in a million.
     row = connection.execute(
         f"""
 select
-    not exists (select 1 from {staged} group by {key_list(table)} having count(*) > 1)
-    and not exists (
-        select 1 from {staged} as s inner join {raw} as r on {same_key(table, "s", "r")}
+    (select count(*) from (select 1 from {staged} group by {key_list(table)} having count(*) > 1) as repeated) = 0
+    and (
+        select count(*) from {staged} as s inner join {raw} as r on {same_key(table, "s", "r")}
         where r._deleted_at is null and not exists (select 1 from {UNMATCHED} as u where u.place = r.ctid)
-    )""".encode()
+    ) = 0""".encode()
     ).fetchone()
     return row is not None and bool(row[0])
 

@@ -52,7 +52,9 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 _REJECTS_DDL = f"""
 create temp table {REJECTS} (
-    row_key text, match_key text, row_digest text, payload jsonb, reasons jsonb, position jsonb
+    row_key text, match_key text, payload jsonb, reasons jsonb, position jsonb,
+    -- The row as received identifies it: sent again unchanged, it is the same entry of the quarantine.
+    row_digest text generated always as (md5(payload::text)) stored
 )"""
 
 
@@ -262,10 +264,6 @@ class Stage:
         # An empty text is quoted, a missing value is not: that is how both sides tell them apart.
         rejected.write_csv(buffer, include_header=False)
         _copy(self._connection, f"{REJECTS} ({', '.join(_REJECTED_COLUMNS)})", "(format csv)", buffer.getvalue())
-        # The row as received identifies it: sent again unchanged, it is the same entry of the quarantine.
-        self._connection.execute(
-            f"update {REJECTS} set row_digest = md5(payload::text) where row_digest is null".encode()
-        )
 
 
 def match_key(table: TableContract, rejected: pl.DataFrame) -> pl.Series:
