@@ -13,12 +13,15 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+import polars as pl
+
 from benchmarks.identity_records import city_firms, city_persons
 from benchmarks.identity_speed import speed
 from benchmarks.report import write
 from demo.city.dirt import DirtRates
 from demo.city.generation import generate
-from identity.evaluate import evaluate, judge
+from demo.city.state import City
+from identity.evaluate import Judged, evaluate, judge
 from identity.model import Kind
 from identity.scratch import link_from_scratch
 
@@ -46,7 +49,8 @@ def quality(residents: int, seeds: list[int]) -> tuple[dict[str, Any], dict[str,
             for kind, (table, plural) in TRUTH.items():
                 linked = link_from_scratch(kind, city_persons(city) if kind == "resident" else city_firms(city))
                 known = truth[table].rename({"table": "table_name", "key": "record_key"})
-                found = evaluate(judge(kind, linked.features, linked.links, known))
+                judged = judge(kind, linked.features, linked.links, known)
+                found = evaluate(judged)
                 name = f"{plural}_dirt_{dirt}"
                 for figure in ("precision", "recall", "recall_of_tellable"):
                     key = f"{name}_{figure}"
@@ -56,6 +60,7 @@ def quality(residents: int, seeds: list[int]) -> tuple[dict[str, Any], dict[str,
                     "over_merged": found["normal"]["over_merged"],
                     "two_certified": found["two_certified_in_one_subject"],
                     "asked": linked.asked,
+                    **({"born_on_one_day_merged": born_on_one_day(judged, city)} if kind == "resident" else {}),
                 }.items():
                     counts[f"{name}_{figure}"] = counts.get(f"{name}_{figure}", 0) + value
     ratios = {
@@ -64,6 +69,13 @@ def quality(residents: int, seeds: list[int]) -> tuple[dict[str, Any], dict[str,
         for figure, aim in zip(("precision", "recall"), aims, strict=True)
     }
     return {**worst, **counts}, ratios
+
+
+def born_on_one_day(judged: Judged, city: City) -> int:
+    """Subjects that hold two people of one birthday: planted twins and namesakes among them."""
+    born = city.people.select("true_id", "birth_on")
+    people = judged.records.select("subject", "true_id").unique().join(born, on="true_id")
+    return people.filter(pl.struct("subject", "birth_on").is_duplicated()).get_column("subject").n_unique()
 
 
 def main() -> None:

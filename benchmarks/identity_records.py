@@ -9,13 +9,23 @@ from demo.city.state import City
 from identity.features.records import FIRM_INPUT, PERSON_INPUT
 
 SEXES = {"男": "male", "女": "female", "M": "male", "F": "female"}
-# Table → key, name, number, birthday, sex, telephone, address, town.
+# Table → key, name, number, birthday, sex, telephone, address, town, committee.
 PERSONS = {
-    "civil_affairs.residents": ("person_no", "name", "id_no", "birth_on", "sex", "phone", "home_address", "town_code"),
-    "care_homes.stays": ("stay_no", "name", "id_no", "birth_on", "sex", None, None, None),
-    "care_homes.staff": ("staff_no", "name", "id_no", None, None, None, None, None),
-    "market_supervision.enterprises": ("uscc", "legal_rep_name", "legal_rep_id_no", None, None, None, None, None),
-    "urban_management.cases": ("case_no", "reporter_name", None, None, None, "reporter_phone", None, None),
+    "civil_affairs.residents": (
+        "person_no",
+        "name",
+        "id_no",
+        "birth_on",
+        "sex",
+        "phone",
+        "home_address",
+        "town_code",
+        "committee_code",
+    ),
+    "care_homes.stays": ("stay_no", "name", "id_no", "birth_on", "sex", *[None] * 4),
+    "care_homes.staff": ("staff_no", "name", "id_no", *[None] * 6),
+    "market_supervision.enterprises": ("uscc", "legal_rep_name", "legal_rep_id_no", *[None] * 6),
+    "urban_management.cases": ("case_no", "reporter_name", *[None] * 3, "reporter_phone", None, None, "committee_code"),
 }
 # Table → key, code, name, address, town, representative.
 FIRMS = {
@@ -28,7 +38,17 @@ FIRMS = {
 
 def city_persons(city: City) -> pl.DataFrame:
     """The records of persons as dbt would gather them (`PERSON_INPUT`); a token is the number itself."""
-    names = ("record_key", "name", "number", "birth", "sex", "phone", "home_address", "town_code")
+    names = (
+        "record_key",
+        "name",
+        "number",
+        "birth",
+        "sex",
+        "phone",
+        "home_address",
+        "town_code",
+        "near_committee_code",
+    )
     frame = pl.concat(_rows(city, table, names, columns) for table, columns in PERSONS.items())
     frame = frame.filter(pl.col("name").is_not_null() | pl.col("number").is_not_null())
     certified = identify_citizen_nos(frame.get_column("number")).get_column("key")

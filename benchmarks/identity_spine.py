@@ -2,8 +2,8 @@
 
 Made by column, so that six million records take seconds. Names are drawn by the frequencies of the linkage model,
 residents live in households of one address, and whoever calls or moves into a home says what such people say: a name
-and a telephone (not always the registered one), or a name and a birthday with a number that is missing, masked or
-mistyped.
+and a telephone (not always the registered one) about a place mostly near, or a name and a birthday with a number that
+is missing, masked or mistyped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from identity.model import load_model
 
 Rng = np.random.Generator
 HOUSEHOLD = 2.6
-CALLERS, ONLY_SURNAME, OTHER_PHONE, NO_PHONE = 0.6, 0.1, 0.15, 0.15
+CALLERS, ONLY_SURNAME, OTHER_PHONE, NO_PHONE, OWN_COMMITTEE = 0.6, 0.1, 0.15, 0.15, 0.75
+# Residents of one committee, as in the district.
+COMMITTEE = 4000
 # Digits 1 to 6 of every number: the district. The last one only has to look like one, nothing here checks it again.
 DISTRICT = "310115"
 
@@ -71,6 +73,8 @@ def _register(rng: Rng, count: int) -> pl.DataFrame:
         citizen_no_key=pl.concat_str(pl.lit("t"), pl.col("place").cast(pl.String).str.zfill(63)),
         sex_code=pl.when("is_male").then(pl.lit("male")).otherwise(pl.lit("female")),
         town_code=pl.lit("310115004"),
+        # Whoever lives at one address belongs to one committee.
+        near_committee_code=_committees(pl.col("home_address").hash(1) % (1 + count // COMMITTEE)),
     )
 
 
@@ -88,6 +92,8 @@ def _others(rng: Rng, register: pl.DataFrame, count: int) -> pl.DataFrame:
         other_phone=_phones(rng, count),
         is_other=pl.lit(pl.Series(rng.random(count) < OTHER_PHONE)),
         is_short=pl.lit(pl.Series(rng.random(count) < ONLY_SURNAME)),
+        is_near=pl.lit(pl.Series(rng.random(count) < OWN_COMMITTEE)),
+        elsewhere=_committees(pl.lit(pl.Series(rng.integers(0, 1 + register.height // COMMITTEE, count)))),
         written=pl.when(how < 3).then(mistyped).when(how < 6).then(masked),
     )
     called = pl.when("is_short").then(pl.concat_str(pl.col("name").str.slice(0, 1), title)).otherwise("name")
@@ -100,7 +106,16 @@ def _others(rng: Rng, register: pl.DataFrame, count: int) -> pl.DataFrame:
         birth_on=pl.when(~pl.col("is_caller")).then("birth_on"),
         sex_code=pl.when(~pl.col("is_caller")).then("sex_code"),
         phone=pl.when("is_caller").then(pl.when("is_other").then("other_phone").otherwise("phone")),
+        near_committee_code=pl.when("is_caller").then(
+            pl.when("is_near").then("near_committee_code").otherwise("elsewhere")
+        ),
     )
+
+
+def _committees(number: pl.Expr) -> pl.Expr:
+    """Twelve digits: 40 committees to a town."""
+    town, own = (number // 40 + 1).cast(pl.String).str.zfill(3), (number % 40 + 1).cast(pl.String).str.zfill(3)
+    return pl.concat_str(pl.lit(DISTRICT), town, own)
 
 
 def _names(rng: Rng, count: int) -> pl.Series:

@@ -20,6 +20,7 @@ from warehouse.errors import ConfigurationError
 VERSION = 1
 # The last day of a newly built city, with two years of history before it.
 CLOCK = dt.date(2026, 6, 30)
+HISTORY_DAYS = 730
 
 
 def folder(home: Path) -> Path:

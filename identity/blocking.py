@@ -31,6 +31,9 @@ BLOCKS: dict[Kind, dict[str, Block]] = {
         "name_and_tail": Block(("sound", "number_tail"), 120),
         "name_and_start": Block(("sound", "substr(number, 1, 14)"), 120),
         "number": Block(("number",), 60, _HAS_NAME),
+        # Namesakes of one neighbourhood are few; where they are many the name says nothing.
+        "name_and_home": Block(("sound", "home"), 60, "not is_surname_only"),
+        "name_and_committee": Block(("sound", "committee"), 30, "not is_surname_only"),
     },
     "enterprise": {
         "name": Block(("core_sound",), 400),
@@ -43,7 +46,10 @@ BLOCKS: dict[Kind, dict[str, Block]] = {
 }
 # What blocks are made of.
 BLOCKED_BY: dict[Kind, tuple[str, ...]] = {
-    "resident": ("surname", "phone", "sound", "birth", "number", "number_tail"),
+    "resident": (
+        *("surname", "is_surname_only", "phone", "sound", "birth", "number", "number_tail"),
+        *("home", "committee"),
+    ),
     "enterprise": ("core_sound", "code", "registration", "place", "room"),
 }
 # The same, and what `_TELLING` looks at.
@@ -53,7 +59,10 @@ NEEDED: dict[Kind, tuple[str, ...]] = {
 }
 # Saying the same is evidence only where something is said that is not everybody's: a name alone is.
 _TELLING: dict[Kind, str] = {
-    "resident": f"{_HAS_NAME} and (phone is not null or birth is not null or number_tail is not null)",
+    "resident": (
+        f"{_HAS_NAME} and (phone is not null or birth is not null or number_tail is not null"
+        " or (committee is not null and not is_surname_only))"
+    ),
     "enterprise": "core is not null or code is not null or registration is not null",
 }
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from identity.engine import in_touched_blocks, shifted_faces
-from identity.faces import FEATURES, Faces, Hot, build_faces, cooled, hot_values, is_register
+from identity.faces import FEATURES, Faces, Hot, build_faces, hot_values, is_register, told
 from identity.features.records import KEY
 from identity.model import Kind
 
@@ -77,7 +77,15 @@ def told_apart(
         moved = unchanged.filter(shifted)
         unchanged = unchanged.filter(~shifted)
         old, changed = pl.concat([old, moved]), pl.concat([changed, moved])
-    return Versions(cooled(unchanged, hot), cooled(old, hot_before), cooled(changed, hot), *named), hot
+    # What a record says depends on everybody with its telephone, unless that is filled in.
+    if kind == "resident":
+        phones = pl.concat([old.get_column("phone"), changed.get_column("phone")]).drop_nulls().unique()
+        phones = phones.filter(~phones.is_in(pl.concat([hot.phones, hot_before.phones]).implode()))
+        same_phone = pl.col("phone").is_in(phones.implode()).fill_null(False)
+        moved = unchanged.filter(same_phone)
+        unchanged = unchanged.filter(~same_phone)
+        old, changed = pl.concat([old, moved]), pl.concat([changed, moved])
+    return Versions(told(kind, unchanged, hot), told(kind, old, hot_before), told(kind, changed, hot), *named), hot
 
 
 def _hot_columns(kind: Kind, features: pl.DataFrame) -> pl.DataFrame:
@@ -89,15 +97,15 @@ def find_changed(kind: Kind, versions: Versions) -> Changed:
     fresh = _fresh(kind, versions)
     beside = pl.concat([versions.old, versions.new, versions.unchanged.join(fresh, on=KEY, how="semi")])
     near = in_touched_blocks(kind, versions.unchanged, beside)
-    now = build_faces(kind, pl.concat([near, versions.new]), versions.named_now, is_cooled=True)
-    before = build_faces(kind, pl.concat([near, versions.old]), versions.named_before, is_cooled=True)
+    now = build_faces(kind, pl.concat([near, versions.new]), versions.named_now, is_told=True)
+    before = build_faces(kind, pl.concat([near, versions.old]), versions.named_before, is_told=True)
     shifted = shifted_faces(kind, now.table, before.table)
     if len(shifted):
         of_shifted = now.members.filter(pl.col("face").is_in(shifted.implode())).select(KEY)
         fresh = pl.concat([fresh, of_shifted]).unique()
         beside = pl.concat([beside, near.join(of_shifted, on=KEY, how="semi")])
         near = in_touched_blocks(kind, versions.unchanged, beside)
-        now = build_faces(kind, pl.concat([near, versions.new]), versions.named_now, is_cooled=True)
+        now = build_faces(kind, pl.concat([near, versions.new]), versions.named_now, is_told=True)
     of_fresh = now.members.join(fresh, on=KEY, how="semi").select("face").unique()
     table = now.table.with_columns(is_fresh=pl.col("face").is_in(of_fresh.get_column("face").implode()))
     return Changed(Faces(table, now.members), fresh.sort(KEY))

@@ -91,8 +91,17 @@ PERSON_COMPARISONS: list[Comparison] = [
     {
         "output_column_name": "phone",
         "comparison_levels": [
-            _null("phone"),
+            # Who shares a telephone with the family has one of his own as well.
+            _level(
+                "unknown",
+                f"phone_l is null or phone_r is null or"
+                f" ((is_family_phone_l or is_family_phone_r) and not {_same('phone')}"
+                f" and not coalesce({_same('home')}, false))",
+                is_null_level=True,
+            ),
             _level("same", _same("phone")),
+            # Who calls from the telephone of somebody at home.
+            _level("same_household", _same("home")),
             _level("one_digit_off", "length(phone_l) = length(phone_r) and levenshtein(phone_l, phone_r) = 1"),
             _else(),
         ],
@@ -103,6 +112,17 @@ PERSON_COMPARISONS: list[Comparison] = [
             _null("place"),
             _level("same_room", f"{_same('place')} and {_same('room')}"),
             _level("same_house", _same("place")),
+            _else(),
+        ],
+    },
+    {
+        # Where somebody lives, or what he calls about: three calls in four are about the caller's own neighbourhood.
+        "output_column_name": "committee",
+        "comparison_levels": [
+            _null("committee"),
+            _level("same_committee", _same("committee")),
+            # The first nine digits are the town's.
+            _level("same_town", "substr(committee_l, 1, 9) = substr(committee_r, 1, 9)"),
             _else(),
         ],
     },
@@ -156,15 +176,16 @@ FIRM_COMPARISONS: list[Comparison] = [
 # Attributes that single out one subject or household: two strangers agree on them the more rarely the larger the city
 # is, so their u shrinks with it, as the prior does. Names and birthdays are as common in a large city as in a small.
 SINGLING: dict[str, tuple[str, ...]] = {
-    "resident": ("number", "phone", "address"),
+    "resident": ("number", "phone", "address", "committee.same_committee"),
     "enterprise": ("name", "code", "registration", "address"),
 }
 
 # m where certified records cannot teach it: a person has one entry in the register, so no two records that certify one
 # number both carry a telephone or an address, and a firm's own entry is the only one that names its representative.
 DECLARED_M: dict[str, dict[str, float]] = {
-    "phone": {"same": 0.93, "one_digit_off": 0.005, "different": 0.065},
+    "phone": {"same": 0.94, "same_household": 0.015, "one_digit_off": 0.005, "different": 0.04},
     "address": {"same_room": 0.82, "same_house": 0.08, "different": 0.10},
+    "committee": {"same_committee": 0.7, "same_town": 0.12, "different": 0.18},
     "registration": {"same": 0.98, "different": 0.02},
     "representative": {"same": 0.9, "different": 0.1},
 }
@@ -173,7 +194,7 @@ DECLARED_M: dict[str, dict[str, float]] = {
 # its telephone; a surname alone certifies nothing; neighbouring telephones are too rare among random pairs to count.
 DECLARED_LEVELS: dict[tuple[str, str], tuple[float, float]] = {
     ("name", "similar"): (0.002, 0.01),
-    ("name", "surname_only"): (0.02, 0.012),
+    ("name", "surname_only"): (0.02, 0.0014),
     ("phone", "one_digit_off"): (0.005, 1e-5),
 }
 
@@ -199,9 +220,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     "one_slip": ("相差一位或相邻两位对调", "One digit or a transposition"),
     "same_under_mask": ("掩码可见部分相同", "Agree where the mask shows"),
     "near": ("日期相近", "Dates are near"),
+    "same_household": ("登记在同一住户", "Registered in one household"),
     "one_digit_off": ("相差一位", "One digit differs"),
     "same_room": ("同室", "Same room"),
     "same_house": ("同号（楼）", "Same house"),
+    "committee": ("居（村）委", "Neighbourhood"),
+    "same_committee": ("同一居（村）委", "Same neighbourhood"),
+    "same_town": ("同一街镇", "Same town"),
     "same_stem": ("字号与行业相同", "Same stem and trade"),
     "same_organisation": ("主体标识码相同", "Same organisation code"),
 }

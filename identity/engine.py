@@ -141,10 +141,10 @@ def settings_for(model: Model, match_prior: float) -> dict[str, Any]:
     settings["probability_two_random_records_match"] = match_prior
     factor = match_prior / float(model.trained["prior"])
     for comparison in settings["comparisons"]:
-        if comparison["output_column_name"] not in SINGLING[model.kind]:
-            continue
+        name = comparison["output_column_name"]
         for level in comparison["comparison_levels"]:
-            if not level.get("is_null_level") and level["sql_condition"] != "ELSE":
+            singles_out = {name, f"{name}.{level['label_for_charts']}"} & set(SINGLING[model.kind])
+            if singles_out and not level.get("is_null_level") and level["sql_condition"] != "ELSE":
                 level["u_probability"] = min(1.0, level["u_probability"] * factor)
     return settings
 

@@ -3,7 +3,8 @@
 A property company stands in hundreds of cases under one name and one code; comparing each with each would cost the
 square of it and tell nothing new. A face is one combination of features; its first record (by key) stands for it in
 every pair, the others hang on that one. Rows of a register are faces of their own (each is one entry), and so is a
-record that a decision names.
+record that a decision names. A caller with one name and one telephone is one face whatever he calls about: his
+neighbourhood is that which he calls about most.
 
 Hot values are taken out here: a telephone that many names share and a birthday that too many records share are filled
 in, not told, so they neither find nor support a link.
@@ -23,7 +24,11 @@ REGISTERS: dict[Kind, tuple[tuple[str, str], ...]] = {
     "resident": (("civil_affairs", "residents"),),
     "enterprise": (("market_supervision", "enterprises"),),
 }
-FEATURES: dict[Kind, tuple[str, ...]] = {"resident": PERSON_FEATURES, "enterprise": FIRM_FEATURES}
+# What records say, and what others with the same telephone make of it (`told`).
+FEATURES: dict[Kind, tuple[str, ...]] = {
+    "resident": (*PERSON_FEATURES, "is_family_phone", "home"),
+    "enterprise": FIRM_FEATURES,
+}
 # A telephone with more names than this is a switchboard or a default; large families stay below.
 PHONE_NAMES = 20
 # A birthday is hot from 25 times the usual number of records, and never below 200.
@@ -75,25 +80,25 @@ def is_register(kind: Kind) -> pl.Expr:
 
 
 def build_faces(
-    kind: Kind, features: pl.DataFrame, named: pl.DataFrame | None = None, *, is_cooled: bool = False
+    kind: Kind, features: pl.DataFrame, named: pl.DataFrame | None = None, *, is_told: bool = False
 ) -> Faces:
     """Faces of these records, the same whatever order they come in.
 
     Args:
         features: `KEY` and the kind's features.
         named: `KEY` of records that decisions name; each is a face of its own.
-        is_cooled: hot values are taken out already.
+        is_told: they come from `told`.
     """
     columns = list(FEATURES[kind])
-    told = features if is_cooled else without_hot_values(kind, features)
-    frame = told.with_columns(is_register=is_register(kind))
+    said = features if is_told else told(kind, features, hot_values(kind, features))
+    frame = said.with_columns(is_register=is_register(kind))
     apart = pl.col("is_register")
     if named is not None and named.height:
         frame = frame.join(named.select(*KEY, is_named=pl.lit(True)), on=KEY, how="left")
         apart = apart | pl.col("is_named").fill_null(False)
     kept = [*KEY, *columns, "is_register", "size"]
     # Whoever has let go of the features has a city's worth of memory less in use from here on.
-    del features, told
+    del features, said
     alone = frame.filter(apart).with_columns(size=pl.lit(1, pl.UInt32)).select(kept)
     # Of equal records the first by key stands for all.
     others = frame.filter(~apart).sort(KEY)
@@ -139,6 +144,48 @@ def cooled(features: pl.DataFrame, hot: Hot) -> pl.DataFrame:
             kept = pl.when(~pl.col(name).is_in(values.implode())).then(name).alias(name)
             features = features.with_columns(kept)
     return features
+
+
+def told(kind: Kind, features: pl.DataFrame, hot: Hot) -> pl.DataFrame:
+    """The features that are compared: hot values null, and what records with one telephone say of each other.
+
+    For each record everybody with its telephone has to be among `features`.
+    """
+    cool = cooled(features, hot)
+    return _with_usual_committee(_with_homes(_with_family_phones(cool))) if kind == "resident" else cool
+
+
+def _with_family_phones(features: pl.DataFrame) -> pl.DataFrame:
+    """`is_family_phone`: the telephone stands under two full names or more."""
+    full = features.filter(pl.col("phone").is_not_null() & ~pl.col("is_surname_only"))
+    names = full.group_by("phone").agg(pl.col("sound").n_unique())
+    shared = names.filter(pl.col("sound") > 1).get_column("phone")
+    return features.with_columns(is_family_phone=pl.col("phone").is_in(shared.implode()).fill_null(False))
+
+
+def _with_homes(features: pl.DataFrame) -> pl.DataFrame:
+    """`home`: the room a record lives in, or that its telephone is registered in; null where that is several."""
+    own = pl.concat_str("place", "room", separator="/")
+    registered = features.filter(pl.col("phone").is_not_null()).select("phone", at=own).drop_nulls()
+    homes = registered.group_by("phone").agg(pl.col("at").min(), count=pl.col("at").n_unique())
+    one = homes.filter(pl.col("count") == 1).drop("count")
+    joined = features.join(one, on="phone", how="left", maintain_order="left")
+    return joined.with_columns(home=pl.coalesce(own, "at")).drop("at")
+
+
+def _with_usual_committee(features: pl.DataFrame) -> pl.DataFrame:
+    """Records that say the same and name a telephone, all with the committee that most of them are about.
+
+    Without a telephone nothing holds them together: namesakes of two neighbourhoods stay two faces. Who is in a
+    register lives where it says.
+    """
+    said = [name for name in PERSON_FEATURES if name != "committee"]
+    is_caller = pl.col("phone").is_not_null() & ~is_register("resident")
+    about = features.filter(is_caller & pl.col("committee").is_not_null())
+    counts = about.group_by(*said, "committee").len().sort("len", "committee", descending=[True, False])
+    usual = counts.unique(said, keep="first", maintain_order=True).select(*said, usual="committee")
+    joined = features.join(usual, on=said, how="left", nulls_equal=True, maintain_order="left")
+    return joined.with_columns(committee=pl.when(is_caller).then("usual").otherwise("committee")).drop("usual")
 
 
 def without_hot_values(kind: Kind, features: pl.DataFrame) -> pl.DataFrame:

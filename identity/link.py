@@ -21,7 +21,7 @@ from identity import blocking, comparisons, faces, thresholds
 from identity.changes import Changed, Versions, companions, find_changed, told_apart
 from identity.cluster import MOST_FACES
 from identity.engine import Engine, prior_among
-from identity.faces import Faces, build_faces, cooled, hot_values, is_register
+from identity.faces import Faces, build_faces, hot_values, is_register, told
 from identity.features.records import KEY, features_of
 from identity.first_load import begin_first_load, end_first_load, link_certified
 from identity.linkage import Decision, EarlierLink, compare, named_in, settle
@@ -184,9 +184,9 @@ def _link_everything(job: _Job, model: Model, decisions: list[Decision]) -> _Don
             chance = prior_among(features.select("identifier", is_register=is_register(job.kind)))
             job.memory.keep(job.kind, job.run_id, features, hot, chance)
         with job.watch.phase("faces"):
-            told = [cooled(features, hot)]
+            said = [told(job.kind, features, hot)]
             del features
-            everybody = build_faces(job.kind, told.pop(), named_in(decisions), is_cooled=True)
+            everybody = build_faces(job.kind, said.pop(), named_in(decisions), is_told=True)
         with job.watch.phase("compare"):
             scored = compare(model, everybody, job.engine, chance)
         with job.watch.phase("link certified"):
@@ -221,8 +221,7 @@ def _link_changes(job: _Job, model: Model, past: PastRun, seen: Extent, decision
         beside = companions(job.kind, records, versions.named_now)
         seeds = pl.concat([changed.stale, partners, newly_decided]).unique()
         reached = reach(job.connection, job.kind, beside, seeds)
-        told = records.join(reached, on=KEY, how="semi")
-        near = build_faces(job.kind, told, versions.named_now, is_cooled=True)
+        near = build_faces(job.kind, records.join(reached, on=KEY, how="semi"), versions.named_now, is_told=True)
         note_subjects(job.connection, job.kind)
     with job.watch.phase("read pairs"):
         pairs = read_pairs(job.connection, job.kind)

@@ -31,8 +31,9 @@ class Model:
     Attributes:
         version: `resident-1`, as links and pairs record it.
         trained: what it was trained on, in words and counts.
-        frequencies: share of each surname (`surname`) and each character of given names (`given`), and of one that is
-            in neither (`rare`); empty where names carry no frequency.
+        frequencies: share of each surname (`surname`) and each character of given names (`given`), of one that is
+            in neither (`rare`), and what to multiply their product by for given names of so many characters
+            (`length`); empty where names carry no frequency.
         settings: the Splink settings.
     """
 
@@ -64,8 +65,10 @@ class Model:
         return found
 
     def name_frequencies(self, names: pl.DataFrame) -> pl.Series:
-        """How often a full name is expected, from its characters: share of the surname times those of the given name.
+        """How often a full name is expected: share of the surname times those of the given name's characters.
 
+        Given names of one character are fewer than their characters are, and characters keep company by generation and
+        sex, so the product is set right by what was found for given names of that length.
         Taken from the model and not from the day's records, so that a score does not move when others come or go.
 
         Args:
@@ -86,7 +89,12 @@ class Model:
             ),
         )
         joined = own.join(product, on="at", how="left", maintain_order="left")
-        return joined.select((pl.col("own") * pl.col("given").fill_null(1.0)).clip(1e-9, 1.0)).to_series()
+        lengths = frame.select(pl.col("given").str.len_chars().cast(pl.String).alias("length")).to_series()
+        factor = lengths.replace_strict(self.frequencies["length"], default=1.0, return_dtype=pl.Float64)
+        joined = joined.with_columns(factor=factor)
+        return joined.select(
+            (pl.col("own") * pl.col("given").fill_null(1.0) * pl.col("factor")).clip(1e-9, 1.0)
+        ).to_series()
 
     def as_json(self) -> str:
         """The file's text."""
@@ -101,13 +109,16 @@ class Model:
         return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
 
-def load_model(kind: Kind, directory: Path = MODELS_DIR) -> Model:
+def load_model(kind: Kind, directory: Path = MODELS_DIR, *, to_compare: bool = True) -> Model:
     """The newest version of a kind.
+
+    Args:
+        to_compare: it is to compare records, and not only to be compared with another version.
 
     Raises:
         ConfigurationError: there is none, or this version of cityhub cannot read it.
     """
-    return read_model(newest_file(kind, directory))
+    return read_model(newest_file(kind, directory), to_compare=to_compare)
 
 
 def newest_file(kind: Kind, directory: Path = MODELS_DIR) -> Path:
@@ -123,11 +134,12 @@ def newest_file(kind: Kind, directory: Path = MODELS_DIR) -> Path:
     return numbered[max(numbered)]
 
 
-def read_model(path: Path) -> Model:
+def read_model(path: Path, *, to_compare: bool = True) -> Model:
     """A model from its file.
 
     Raises:
-        ConfigurationError: unreadable, of another format, or with other comparisons than this version compares by.
+        ConfigurationError: unreadable, of another format, or (`to_compare`) with other comparisons than this version
+            compares by.
     """
     try:
         content = json.loads(path.read_text("utf-8"))
@@ -139,7 +151,7 @@ def read_model(path: Path) -> Model:
     if kind not in KINDS:
         raise _unusable(path, f"its kind is {kind!r}")
     model = Model(kind, content["number"], content["trained"], content["frequencies"], content["settings"])
-    if _shape(model.settings["comparisons"]) != _shape(COMPARISONS[model.kind]):
+    if to_compare and _shape(model.settings["comparisons"]) != _shape(COMPARISONS[model.kind]):
         raise _unusable(path, "it was trained for other comparisons")
     return model
 

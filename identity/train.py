@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -55,9 +56,11 @@ def train(kind: Kind, records: pl.DataFrame, number: int, trained: dict[str, Any
     # What a certified number says of birth and sex agrees with itself: m comes from what was written beside it.
     written = records.with_columns(citizen_no=pl.lit(None, pl.String)) if kind == "resident" else records
     settings = _estimate(kind, faces, build_faces(kind, features_of(kind, written)).table, max_pairs)
-    frequencies = name_shares(faces) if kind == "resident" else {}
     told = {**trained, "records": records.height, "prior": prior(built)}
-    return Model(kind, number, told, frequencies, settings)
+    if kind == "enterprise":
+        return Model(kind, number, told, {}, settings)
+    shares = Model(kind, number, told, name_shares(faces) | {"length": {}}, settings)
+    return replace(shares, frequencies=shares.frequencies | {"length": length_factors(shares, faces)})
 
 
 def name_shares(faces: pl.DataFrame) -> dict[str, dict[str, float]]:
@@ -73,6 +76,23 @@ def name_shares(faces: pl.DataFrame) -> dict[str, dict[str, float]]:
         shares[part] = {value: round(count / total, 8) for value, count in known.rows()}
         rare[part] = round(LEAST_COUNT / 2 / total, 8) if total > LEAST_COUNT else 0.01
     return {**shares, "rare": rare}
+
+
+def length_factors(model: Model, faces: pl.DataFrame) -> dict[str, float]:
+    """Per length of the given name: how much oftener two certified people share a name than their characters tell."""
+    known = faces.filter(pl.col("name").is_not_null() & pl.col("identifier").is_not_null())
+    people = known.unique("identifier", keep="first", maintain_order=True).select("name", "surname")
+    told = people.with_columns(
+        told=model.name_frequencies(people),
+        others=pl.len().over("name") - 1,
+        length=pl.col("name").str.len_chars() - pl.col("surname").str.len_chars(),
+    )
+    by_length = told.group_by("length").agg(pl.len(), pl.col("others").sum(), pl.col("told").mean()).sort("length")
+    return {
+        str(length): round((others + 1) / count / max(1, people.height - 1) / expected, 4)
+        for length, count, others, expected in by_length.iter_rows()
+        if count >= LEAST_COUNT
+    }
 
 
 def _estimate(kind: Kind, faces: pl.DataFrame, written: pl.DataFrame, max_pairs: float) -> dict[str, Any]:

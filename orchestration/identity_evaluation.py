@@ -21,7 +21,17 @@ from warehouse.tokens import citizen_tokens
 PLURAL: dict[Kind, str] = {"resident": "residents", "enterprise": "enterprises"}
 TRUTH_FILES: dict[Kind, str] = {"resident": "persons.parquet", "enterprise": "enterprises.parquet"}
 # Columns of a labelled file; `true_id` may stand in the file itself or in the truth.
-PERSON_FILE = (*KEY, "name", "citizen_no", "birth_on", "sex_code", "phone", "home_address", "town_code")
+PERSON_FILE = (
+    *KEY,
+    "name",
+    "citizen_no",
+    "birth_on",
+    "sex_code",
+    "phone",
+    "home_address",
+    "town_code",
+    "near_committee_code",
+)
 FIRM_FILE = (*KEY, "name", "code", "address", "town_code", "legal_rep_name")
 
 _LINKS = """

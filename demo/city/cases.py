@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from demo.city import callers
 from demo.city.draw import NEVER, Array, Rng, chance, minutes, pick, weighted, zero_filled
 from demo.city.working_days import add_working_days
 
@@ -82,11 +83,11 @@ STUCK_SHARE = 0.008
 
 @dataclass(frozen=True)
 class Scene:
-    """What a case can be about: towns, sites, who may report, which firms run care homes."""
+    """What a case can be about: towns, sites, who may report (see `callers`), which firms run care homes."""
 
     towns: pl.DataFrame
     sites: pl.DataFrame
-    reporters: pl.DataFrame
+    callers: pl.DataFrame
     homes: pl.DataFrame
 
 
@@ -133,6 +134,7 @@ def _placed(rng: Rng, names: Array, scene: Scene) -> pl.DataFrame:
         "scenario_code",
         site_no=pl.when(pl.col("wanted") != "").then("site_no"),
         town=pl.when(at_home).then(pl.lit(home["town"])).otherwise("town"),
+        _site_kind="wanted",
         committee_code=pl.when(~at_home).then("committee_code"),
         _party=pl.when(at_home)
         .then(pl.lit(home["firm"]))
@@ -240,9 +242,7 @@ def _voices(rng: Rng, frame: pl.DataFrame, scene: Scene) -> pl.DataFrame:
         mine = np.flatnonzero(names == name)
         level[mine] = weighted(rng, scenario.levels, len(mine))
     called = frame["channel"].is_in(["hotline", "self_report"]).to_numpy()
-    # Some people call often: the square crowds the draws at the front of a shuffled list.
-    order = rng.permutation(scene.reporters.height)
-    reporter = scene.reporters["true_id"].gather(pl.Series(order[(rng.random(count) ** 2 * len(order)).astype(int)]))
+    reporter = callers.choose(rng, scene.callers, frame["_site_kind"], frame["committee_code"], frame["town"])
     named = called & chance(rng, 0.9, count)
     in_time = (frame["closed_at"] <= frame["due_at"]).fill_null(False).to_numpy()
     good = weighted(rng, {"satisfied": 0.86, "neutral": 0.08, "dissatisfied": 0.06}, count)
@@ -254,4 +254,4 @@ def _voices(rng: Rng, frame: pl.DataFrame, scene: Scene) -> pl.DataFrame:
         satisfaction=pl.when(pl.Series(answered)).then(pl.Series(np.where(in_time, good, bad))),
         _answered_at=pl.Series(np.where(answered, asked, NEVER)),
         _reporter=pl.when(pl.Series(named)).then(pl.Series(reporter)),
-    )
+    ).drop("_site_kind")

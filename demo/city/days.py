@@ -14,9 +14,9 @@ from demo.city import days_care, days_firms, days_people, measurements, records,
 from demo.city.cases import plan_cases
 from demo.city.draft import Draft
 from demo.city.draw import chance
-from demo.city.generation import CASES_PER_RESIDENT, HISTORY_DAYS, case_weight, scene
+from demo.city.generation import CASES_PER_RESIDENT, case_weight, scene
 from demo.city.state import City
-from demo.home import CLOCK
+from demo.home import CLOCK, HISTORY_DAYS
 
 CASES = "urban_management.cases"
 SITES = "urban_management.sites"
@@ -56,7 +56,7 @@ def _cases(draft: Draft) -> None:
     days_firms.newcomers(draft, "C", max(1, len(found) // 40), (20, 70), 0.5)
     years = min((draft.today - CLOCK) / dt.timedelta(days=365.25) + 1.0, LONGEST_PROGRESS)
     first = draft.plans[CASES].height + 1
-    stage = scene(draft.ground, draft.people, draft.places, draft.homes)
+    stage = scene(draft.seed, draft.ground, draft.people, draft.places, draft.homes)
     planned = plan_cases(rng, found, np.full(len(found), years), stage, first)
     draft.append(CASES, records.cases(draft.rng("case records"), planned, draft.people, draft.firms, draft.rates))
     draft.append("urban_management.case_steps", steps.plan_steps(draft.rng("steps"), planned))

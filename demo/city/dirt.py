@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from demo.city import names
-from demo.city.draw import Array, Rng, chance, pick
+from demo.city.draw import Array, Rng, chance, luck_of, pick
 from demo.city.identifiers import first_generation
 
 FULL_WIDTH = {**{str(i): chr(0xFF10 + i) for i in range(10)}, "X": "Ｘ", "x": "ｘ"}
@@ -45,8 +45,10 @@ class DirtRates:
     surname_only: float = 0.02  # of reporters: 王女士
     phone_missing: float = 0.01
     phone_shared: float = 0.05
-    phone_changed: float = 0.006
+    phone_changed: float = 0.012  # of people: calls of old come from the old number, half the registers still hold it
     phone_placeholder: float = 0.002
+    phone_borrowed: float = 0.01  # of calls: from the telephone of somebody else in the household
+    caller_id_withheld: float = 0.0005  # of calls to the hotline
     address_spelling: float = 0.22
     address_moved: float = 0.02
     firm_name_variant: float = 0.12
@@ -157,24 +159,22 @@ def surname_only(rng: Rng, written: pl.Series, sex: pl.Series, rates: DirtRates)
     ).to_series()
 
 
-def phones(rng: Rng, true: pl.Series, household_phone: pl.Series | None, rates: DirtRates) -> pl.Series:
-    """Telephones as a system holds them: missing, a placeholder, the family's, or one given up since."""
-    from demo.city.people import phones as new_phones
-
+def phones(rng: Rng, true: pl.Series, household_phone: pl.Series, rates: DirtRates) -> pl.Series:
+    """Telephones as the register holds them: missing, a placeholder, the family's, or one given up since."""
     count = len(true)
     luck = pl.Series(rng.random(count))
-    family = true if household_phone is None else household_phone
+    given_up = pl.Series(_has_changed(true, rates) & (luck_of(true, "told the register") < 0.5))
     lost = rates.phone_missing
     fake = lost + rates.phone_placeholder
-    old = fake + rates.phone_changed
-    shared = old + rates.phone_shared
+    shared = fake + rates.phone_shared
     frame = pl.DataFrame(
         {
             "true": true,
-            "family": family,
+            "family": household_phone,
             "luck": luck,
             "fake": pick(rng, PLACEHOLDER_PHONES, count),
-            "old": new_phones(rng, count),
+            "old": former_phones(true),
+            "given_up": given_up,
         }
     )
     value = (
@@ -182,13 +182,60 @@ def phones(rng: Rng, true: pl.Series, household_phone: pl.Series | None, rates: 
         .then(None)
         .when(pl.col("luck") < fake)
         .then("fake")
-        .when(pl.col("luck") < old)
-        .then("old")
         .when(pl.col("luck") < shared)
         .then(pl.coalesce("family", "true"))
+        .when("given_up")
+        .then("old")
         .otherwise("true")
     )
     return frame.select(value.alias(true.name)).to_series()
+
+
+def calling_numbers(rng: Rng, calls: pl.DataFrame, rates: DirtRates) -> pl.Series:
+    """The numbers that cases are reported from.
+
+    The hotline sees who calls: there a number is missing only where it is withheld, and never made up. Who fills in the
+    form on the net writes what he likes. Either way it is the telephone he has on that day.
+
+    Args:
+        calls: true (the caller's number now), household (another number at home), is_hotline, history (share of the
+            city's history that had passed).
+    """
+    count = calls.height
+    true = calls["true"]
+    frame = calls.with_columns(
+        luck=pl.Series(rng.random(count)),
+        fake=pl.Series(pick(rng, PLACEHOLDER_PHONES, count)),
+        old=former_phones(true),
+        is_old=pl.Series(_has_changed(true, rates)) & (pl.col("history") < pl.Series(luck_of(true, "changed at"))),
+        is_borrowed=pl.Series(chance(rng, rates.phone_borrowed, count)),
+    )
+    lost = pl.when("is_hotline").then(rates.caller_id_withheld).otherwise(rates.phone_missing)
+    fake = lost + pl.when("is_hotline").then(0.0).otherwise(rates.phone_placeholder)
+    value = (
+        pl.when(pl.col("luck") < lost)
+        .then(None)
+        .when(pl.col("luck") < fake)
+        .then("fake")
+        .when(pl.col("is_borrowed") & pl.col("household").is_not_null())
+        .then("household")
+        .when("is_old")
+        .then("old")
+        .otherwise("true")
+    )
+    return frame.select(value.alias(true.name)).to_series()
+
+
+def _has_changed(phones: pl.Series, rates: DirtRates) -> Array:
+    """Whether these people had another number within the city's history."""
+    return np.asarray(luck_of(phones, "changed") < rates.phone_changed)
+
+
+def former_phones(phones: pl.Series) -> pl.Series:
+    """The number somebody had before this one: the same wherever it still stands."""
+    digits = pl.Series((luck_of(phones, "former") * 10**8).astype(np.int64)).cast(pl.String).str.zfill(8)
+    former = phones.alias("phone").to_frame().select(pl.col("phone").str.slice(0, 3) + pl.lit(digits))
+    return former.to_series()
 
 
 def addresses(rng: Rng, true: pl.Series, rates: DirtRates) -> pl.Series:

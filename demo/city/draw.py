@@ -47,6 +47,20 @@ def chance(rng: Rng, probability: float | Array, size: int) -> NDArray[np.bool_]
     return np.asarray(rng.random(size) < probability)
 
 
+def luck_of(keys: pl.Series, name: str) -> Array:
+    """One number in [0, 1) for each key, the same on every day: what a person is like, not what happens to him.
+
+    Digits of the key mixed by splitmix64, which spreads neighbours evenly.
+    """
+    digits = keys.str.replace_all(r"\D", "").str.slice(-15).cast(pl.UInt64, strict=False).fill_null(0).to_numpy()
+    with np.errstate(over="ignore"):
+        z = digits + np.uint64(zlib.crc32(name.encode())) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z = z ^ (z >> np.uint64(31))
+    return np.asarray((z >> np.uint64(11)).astype(np.float64) / 2.0**53)
+
+
 def sample(rng: Rng, indexes: Array, size: int) -> Array:
     """At most `size` of `indexes` without replacement, in ascending order."""
     return np.sort(rng.choice(indexes, size=min(size, len(indexes)), replace=False))

@@ -10,6 +10,7 @@ import polars as pl
 
 from demo.city import (
     breaks,
+    callers,
     cases,
     firms,
     geography,
@@ -27,9 +28,8 @@ from demo.city.dirt import DirtRates
 from demo.city.draw import Array, day, days, stream
 from demo.city.state import City
 from demo.city.working_days import working_days
-from demo.home import CLOCK
+from demo.home import CLOCK, HISTORY_DAYS
 
-HISTORY_DAYS = 730
 CASES_PER_RESIDENT = 1.0  # over the two years of history
 INSPECTIONS_PER_FIRM_AND_YEAR = 0.55
 PENALTIES_PER_FIRM_AND_YEAR = 0.045
@@ -204,14 +204,14 @@ def _quiet_firms(world: World, supervised: dict[str, pl.DataFrame]) -> pl.Series
 
 
 def scene(
-    ground: geography.Geography, everybody: pl.DataFrame, sites: pl.DataFrame, care_homes: pl.DataFrame
+    seed: int, ground: geography.Geography, everybody: pl.DataFrame, sites: pl.DataFrame, care_homes: pl.DataFrame
 ) -> cases.Scene:
     """What cases can be about; who may report is grown up, alive and has a telephone."""
     able = everybody.filter(
         (pl.col("is_local") & pl.col("died_on").is_null() & (pl.col("birth_on") < dt.date(2006, 1, 1)))
         | pl.col("true_id").str.starts_with("XC")
     ).filter(pl.col("phone").is_not_null())
-    return cases.Scene(ground.towns, sites, able, care_homes)
+    return cases.Scene(ground.towns, sites, callers.callers(seed, ground, able), care_homes)
 
 
 def _urban(
@@ -221,7 +221,8 @@ def _urban(
     residents = world.people.filter(pl.col("is_local")).height
     found = _case_days(seed, clock, round(residents * CASES_PER_RESIDENT))
     progress = (found - day(clock)).astype(int) / 365.25 + 1.0
-    planned = cases.plan_cases(rng, found, progress, scene(ground, world.people, world.sites, world.homes), 1)
+    stage = scene(seed, ground, world.people, world.sites, world.homes)
+    planned = cases.plan_cases(rng, found, progress, stage, 1)
     count = planted.how_many(residents)
     planned = planted.crowded_firms(seed, count, clock, planned, quiet)
     recent = day(clock) - days(np.arange(measurements.HISTORY_DAYS)[::-1])

@@ -17,6 +17,7 @@ from demo.city.draw import Array, Rng, chance, clock_times, counted, day, days, 
 from demo.city.geography import Geography
 from demo.city.homes import town_code
 from demo.city.identifiers import first_generation
+from demo.home import CLOCK, HISTORY_DAYS
 
 
 def look_up(
@@ -163,11 +164,12 @@ def sites(rng: Rng, frame: pl.DataFrame, firms: pl.DataFrame, rates: DirtRates) 
 
 def cases(rng: Rng, plan: pl.DataFrame, people: pl.DataFrame, firms: pl.DataFrame, rates: DirtRates) -> pl.DataFrame:
     """Planned cases with what was written down about reporter and firm concerned."""
-    people = aliased(rng, people, rates)
-    facts = look_up(plan, "_reporter", people, {"written": "who", "phone": "number", "sex": "who_sex"})
+    people = aliased(rng, people.with_columns(at_home=_other_phone()), rates)
+    columns = {"written": "who", "phone": "number", "sex": "who_sex", "at_home": "at_home"}
+    facts = look_up(plan, "_reporter", people, columns)
     facts = look_up(facts, "_party", firms, {"name": "firm", "former_name": "former", "uscc": "code"})
     who = dirt.person_names(rng, facts["who"], rates)
-    calls = dirt.phones(rng, facts["number"], None, rates)
+    calls = dirt.calling_numbers(rng, _calls(facts), rates)
     count = plan.height
     return facts.with_columns(
         town_code=town_code(plan["town"]),
@@ -176,7 +178,26 @@ def cases(rng: Rng, plan: pl.DataFrame, people: pl.DataFrame, firms: pl.DataFram
         party_name=dirt.firm_names(rng, facts["firm"], facts["former"], rates),
         party_uscc=dirt.firm_codes(rng, facts["code"], rates, rates.code_missing),
         _silent=pl.Series(chance(rng, rates.silent_changes, count)),
-    ).drop("who", "number", "who_sex", "firm", "former", "code", "town")
+    ).drop("who", "number", "who_sex", "at_home", "firm", "former", "code", "town")
+
+
+def _other_phone() -> pl.Expr:
+    """Another telephone of the household; null for who lives alone or outside the register."""
+    known = pl.col("phone").drop_nulls()
+    other = pl.when(pl.col("phone") != known.first()).then(known.first()).otherwise(known.last())
+    other = other.over("household")
+    return pl.when(pl.col("household").is_not_null() & (other != pl.col("phone"))).then(other)
+
+
+def _calls(facts: pl.DataFrame) -> pl.DataFrame:
+    """The calls behind cases, for `dirt.calling_numbers`."""
+    ago = (pl.lit(CLOCK) - pl.col("found_at").dt.date()).dt.total_days()
+    return facts.select(
+        true="number",
+        household="at_home",
+        is_hotline=pl.col("channel") == "hotline",
+        history=1 - ago / HISTORY_DAYS,
+    )
 
 
 def institutions(rng: Rng, homes: pl.DataFrame, firms: pl.DataFrame, rates: DirtRates) -> pl.DataFrame:

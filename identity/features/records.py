@@ -28,6 +28,7 @@ PERSON_INPUT = (
     "phone",
     "home_address",
     "town_code",
+    "near_committee_code",
 )
 FIRM_INPUT = (*KEY, "name", "enterprise_key", "code_written", "address", "town_code", "legal_rep_name")
 # What two persons are compared by. `identifier` is the certified one; the rest may be null.
@@ -47,6 +48,7 @@ PERSON_FEATURES = (
     "phone",
     "place",
     "room",
+    "committee",
 )
 FIRM_FEATURES = (
     "identifier",
@@ -100,6 +102,7 @@ def person_features(records: pl.DataFrame) -> pl.DataFrame:
         phone=phone_features(records.get_column("phone")),
         place="place",
         room="room",
+        committee=pl.col("near_committee_code").str.extract(r"^(\d{12})$", 1),
     )
 
 

@@ -110,7 +110,8 @@ def train(
     to.mkdir(parents=True, exist_ok=True)
     report: dict[str, Any] = {}
     for each in [kind] if kind else KINDS:
-        old = load_model(each)
+        # A version whose comparisons have changed since can be trained anew, which is what this command is for.
+        old = load_model(each, to_compare=False)
         with hub.hub_database().psycopg("pipeline") as connection:
             records = read_records(connection, each)
         path = to / f"{each}-{old.number + 1}.json"
@@ -131,7 +132,7 @@ def train(
         rows = [
             [
                 *(level[name] for name in ("comparison", "level")),
-                *(f"{level[name]:+.2f}" for name in ("old", "new", "by")),
+                *(_bits(level[name]) for name in ("old", "new", "by")),
             ]
             for level in found["levels"]
         ]
@@ -145,18 +146,21 @@ def train(
 
 
 def _changes(old: Model, new: Model) -> list[dict[str, Any]]:
-    """Weight, m and u of every level in both versions."""
-    before = {(name, level["level"]): level for name, levels in old.levels().items() for level in levels}
-    return [
-        {
-            "comparison": name,
-            "level": level["level"],
-            "old": before[name, level["level"]]["weight"],
-            "new": level["weight"],
-            "by": level["weight"] - before[name, level["level"]]["weight"],
-            "m": [before[name, level["level"]]["m"], level["m"]],
-            "u": [before[name, level["level"]]["u"], level["u"]],
-        }
-        for name, levels in new.levels().items()
-        for level in levels
-    ]
+    """Weight, m and u of every level in both versions; null where a version has no such level."""
+    before, after = (
+        {(name, level["level"]): level for name, levels in model.levels().items() for level in levels}
+        for model in (old, new)
+    )
+    rows: list[dict[str, Any]] = []
+    for key in [*after, *(key for key in before if key not in after)]:
+        one, other = before.get(key, {}), after.get(key, {})
+        rows.append(
+            {"comparison": key[0], "level": key[1], "old": one.get("weight"), "new": other.get("weight")}
+            | {"by": other["weight"] - one["weight"] if one and other else None}
+            | {name: [one.get(name), other.get(name)] for name in ("m", "u")}
+        )
+    return rows
+
+
+def _bits(weight: float | None) -> str:
+    return "–" if weight is None else f"{weight:+.2f}"

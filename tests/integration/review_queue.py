@@ -12,7 +12,7 @@ from warehouse.database import Database
 PERSON_COLUMNS = (
     "system text, table_name text, record_key text, role text, name text, citizen_no text, citizen_no_written text,"
     " citizen_no_key text, citizen_no_grade text, birth_on date, sex_code text, phone text, home_address text,"
-    " town_code text, updated_at timestamptz, changed_at timestamptz default now()"
+    " town_code text, near_committee_code text, updated_at timestamptz, changed_at timestamptz default now()"
 )
 ENTERPRISE_COLUMNS = (
     "system text, table_name text, record_key text, role text, name text, enterprise_key text, enterprise_grade text,"

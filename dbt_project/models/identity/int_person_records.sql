@@ -14,6 +14,7 @@ with spoken as (
         phone,
         home_address,
         town_code,
+        committee_code as near_committee_code,
         updated_at,
         changed_at
     from {{ ref('stg_civil_affairs__resident') }}
@@ -33,6 +34,7 @@ with spoken as (
         null,
         null,
         null,
+        null,
         updated_at,
         changed_at
     from {{ ref('stg_care_homes__stay') }}
@@ -47,6 +49,7 @@ with spoken as (
         id_no,
         id_no_key,
         id_no_grade,
+        null,
         null,
         null,
         null,
@@ -71,6 +74,7 @@ with spoken as (
         null,
         null,
         null,
+        null,
         updated_at,
         changed_at
     from {{ ref('stg_market_supervision__enterprise') }}
@@ -78,7 +82,8 @@ with spoken as (
         (legal_rep_name is not null or legal_rep_id_no_key is not null)
         and {{ touched_record('market_supervision', 'enterprises', 'uscc', 'changed_records') }}
     union all
-    -- The town of a case is where it happened, not where its reporter lives.
+    -- Town and committee of a case are where it happened, not where its reporter lives. The committee is evidence for
+    -- linkage (most report on their own neighbourhood); the town, by which people are counted, is not told.
     select
         'urban_management',
         'cases',
@@ -93,6 +98,7 @@ with spoken as (
         reporter_phone,
         null,
         null,
+        committee_code,
         updated_at,
         changed_at
     from {{ ref('stg_urban_management__case') }}
@@ -116,6 +122,7 @@ select
     phone::text as phone,
     home_address::text as home_address,
     town_code::text as town_code,
+    near_committee_code::text as near_committee_code,
     updated_at::timestamptz as updated_at,
     changed_at::timestamptz as changed_at
 from spoken

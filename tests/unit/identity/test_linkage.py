@@ -46,12 +46,75 @@ def link(
     return dict(joined.select("record_key", cluster.alias("cluster")).iter_rows()), settled
 
 
+def weight_of(*rows: dict[str, Any]) -> float:
+    """The match weight of records `a` and `b`."""
+    records = pl.DataFrame(list(rows), schema=dict.fromkeys(PERSON_INPUT, pl.String) | {"birth_on": pl.Date})
+    model = load_model("resident")
+    pairs = compare(model, faces_of(model, features_of("resident", records), []))
+    both = pairs.filter((pl.col("left_key") == "a") & (pl.col("right_key") == "b"))
+    return float(both.get_column("match_weight").item())
+
+
 NUMBER, PHONE = "310115196001010017", "13912340001"
 A = person("a", "王小明", at=REGISTER, citizen_no=NUMBER, birth_on=BORN, sex_code="male", phone=PHONE)
 
 
 def test_a_caller_with_the_registered_name_and_phone_is_that_resident() -> None:
     assert link(A, person("b", "王小明", phone="139-1234-0001"))[0]["b"] == NUMBER
+
+
+OWN, OTHER, TOWN = "310115131001", "310115004002", "310115131002"
+RARE = person("a", "仉喆犇", at=REGISTER, citizen_no=NUMBER, birth_on=BORN, phone=PHONE, near_committee_code=OWN)
+SECOND = "310224196001010011"
+
+
+def test_a_caller_of_the_neighbourhood_with_a_telling_name_is_that_resident() -> None:
+    callers = [
+        person(key, "仉喆犇", near_committee_code=about) for key, about in zip("bcd", (OWN, OTHER, TOWN), strict=True)
+    ]
+    clusters, _ = link(RARE, *callers)
+    assert (clusters["b"], clusters["c"] == NUMBER, clusters["d"] == NUMBER) == (NUMBER, False, False)
+
+
+def test_a_common_name_of_the_neighbourhood_is_nobody() -> None:
+    assert link(RARE | {"name": "王丽"}, person("b", "王丽", near_committee_code=OWN))[0]["b"] != NUMBER
+
+
+def test_namesakes_of_one_neighbourhood_are_not_decided_by_a_coin() -> None:
+    other = person("n", "仉喆犇", at=REGISTER, citizen_no=SECOND, near_committee_code=OWN)
+    clusters, settled = link(RARE, other, person("b", "仉喆犇", near_committee_code=OWN))
+    assert clusters["b"] not in (NUMBER, SECOND)
+    assert settled.review.height == 2
+
+
+def test_a_telephone_of_the_family_speaks_against_nobody() -> None:
+    # The register has his mother's telephone for him; he calls from his own.
+    caller = person("b", "仉喆犇", near_committee_code=OWN, phone="18655501237")
+    mother = person("c", "李红", at=REGISTER, citizen_no=SECOND, phone=PHONE)
+    assert weight_of(RARE, caller, mother) > weight_of(RARE, caller) + 3
+
+
+def test_a_call_from_the_telephone_of_somebody_at_home_is_known() -> None:
+    home = {"home_address": "上海市浦东新区张杨路500弄3号201室"}
+    wife = person("w", "李红", at=REGISTER, citizen_no=SECOND, phone="13912340002", **home)
+    clusters, _ = link(RARE | home, wife, person("b", "仉喆犇", phone="13912340002", near_committee_code=OTHER))
+    assert clusters["b"] == NUMBER
+
+
+def test_calls_about_many_places_are_one_caller_of_the_usual_one() -> None:
+    calls = [
+        person(f"b{place}", "仉喆犇", phone="13912340009", near_committee_code=about)
+        for place, about in enumerate((OTHER, OWN, OWN, TOWN))
+    ]
+    records = pl.DataFrame(calls, schema=dict.fromkeys(PERSON_INPUT, pl.String) | {"birth_on": pl.Date})
+    faces = faces_of(load_model("resident"), features_of("resident", records), [])
+    assert faces.table.select("committee", "size").rows() == [(OWN, 4)]
+
+
+def test_a_surname_and_the_registered_telephone_are_that_resident() -> None:
+    callers = [person("b", "仉女士", phone=PHONE, near_committee_code=OTHER), person("c", "仉先生", phone=PHONE)]
+    clusters, _ = link(RARE | {"sex_code": "male"}, *callers)
+    assert (clusters["b"] == NUMBER, clusters["c"] == NUMBER) == (False, True)
 
 
 def test_a_name_alone_is_nobody() -> None:
