@@ -79,7 +79,7 @@ def _session() -> Any:
             "Linkage is to run on Spark, and Spark is not installed.",
             where="CITYHUB_LINKAGE_ENGINE=spark",
             expected="the package pyspark, and a Java runtime",
-            do="install it (`pip install 'pyspark>=3.5,<4'`), or unset the variable to link on DuckDB",
+            do="install it (`pip install 'cityhub[spark]'`: pyspark>=3.5,<4), or unset the variable to link on DuckDB",
         ) from None
     return (
         builder.appName("cityhub linkage")

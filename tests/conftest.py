@@ -33,6 +33,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: E2E not in item.path.parents)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Grouping was lost once without a word, and every worker lived through the end-to-end tests by itself."""
+    ungrouped = [item.nodeid for item in session.items if E2E in item.path.parents and "@" not in item.nodeid]
+    if ungrouped and hasattr(session.config, "workerinput"):
+        raise pytest.UsageError(f"pytest-xdist does not group tests under this pytest: {ungrouped[0]} is in no group")
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """CI installs everything the tests use, so there a skipped test is a failed one."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
