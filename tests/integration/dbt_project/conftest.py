@@ -26,11 +26,13 @@ def landed_city(
     postgres_admin: str, _template: str, postgres_home: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, City]]:
     """A city of 1,000 in the four systems, landed without a gate: the name of the database, to be copied, and it."""
-    with pytest.MonkeyPatch.context() as monkeypatch, throw_away_database(postgres_admin, _template) as database:
-        monkeypatch.setenv("CITYHUB_TOKEN_KEY", TEST_TOKEN_KEY)
-        home = postgres_home / f"city_{uuid.uuid4().hex[:8]}"
-        monkeypatch.setenv("CITYHUB_HOME", str(home))
-        city = _land(database, home, postgres_admin, monkeypatch)
+    with throw_away_database(postgres_admin, _template) as database:
+        # What landing wants of the environment leaves with it: the tests of other rooms follow on this worker.
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.setenv("CITYHUB_TOKEN_KEY", TEST_TOKEN_KEY)
+            home = postgres_home / f"city_{uuid.uuid4().hex[:8]}"
+            monkeypatch.setenv("CITYHUB_HOME", str(home))
+            city = _land(database, home, postgres_admin, monkeypatch)
         name = database.dbt_env()["CITYHUB_PG_DBNAME"]
         database.dispose()
         yield name, city
