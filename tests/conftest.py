@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
+import psycopg
 import pytest
 
 from tests.databases import throw_away_database
@@ -72,8 +73,15 @@ def postgres_home() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def postgres_admin(postgres_home: Path) -> str:
-    """Conninfo of the superuser of the session's embedded server."""
-    return start(postgres_home)
+    """Conninfo of the superuser of the session's embedded server, which has nothing that must outlive a power failure.
+
+    Waiting for the disk, dropping a database takes 0.3 s and more; without, 0.02 s, and most tests drop one.
+    """
+    admin = start(postgres_home)
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute("alter system set fsync = off")
+        connection.execute("select pg_reload_conf()")
+    return admin
 
 
 @pytest.fixture(scope="session")

@@ -104,11 +104,14 @@ def _during_pull(hub: Hub) -> str:
 
 
 def _during_dbt(hub: Hub) -> str:
-    return _kill_when(
-        hub,
-        "select 1 from pg_stat_activity where state = 'active' and pid <> pg_backend_pid()"
-        """ and query ilike '%create%table "cityhub"."subjects"%'""",
-    )
+    # Nobody may write into a mart, so that dbt stands before it, whether it restates rows or builds the table anew.
+    with hub.connect() as holder:
+        holder.execute("lock table subjects.residents in share mode")
+        return _kill_when(
+            hub,
+            "select 1 from pg_stat_activity where wait_event_type = 'Lock' and pid <> pg_backend_pid()"
+            """ and query ilike '%"subjects"."residents%'""",
+        )
 
 
 def _during_release(hub: Hub) -> str:
