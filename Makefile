@@ -20,6 +20,7 @@ $(STAMP):
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps --requirement requirements.lock
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q -x '/(\.venv|\.git|dbt_project)' .
 	@touch $@
 
 demo: setup ## Build a synthetic city, run the whole road, serve the pages (ARGS="--no-serve --residents 2000")

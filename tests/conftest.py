@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -17,6 +18,9 @@ from tests.databases import throw_away_database
 from warehouse.database import Database, create_database, prepare
 from warehouse.server import start
 from warehouse.settings import get_settings
+
+# As in the hub's own processes: what is loaded stays, and looking through it for garbage takes time.
+gc.set_threshold(100_000, 50, 100)
 
 # A slow machine is no fault of the code: what is fast enough is measured in benchmarks/, not by a test's clock.
 hypothesis.settings.register_profile("cityhub", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
