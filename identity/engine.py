@@ -12,6 +12,7 @@ import polars as pl
 from identity.blocking import BLOCKED_BY, NEEDED, candidates_sql, neighbours_sql, shifted_sql
 from identity.comparisons import SINGLING
 from identity.faces import Faces
+from identity.features.records import KEY
 from identity.model import Kind, Model
 
 Engine = Literal["duckdb", "spark"]
@@ -127,12 +128,29 @@ def shifted_faces(kind: Kind, now: pl.DataFrame, before: pl.DataFrame) -> pl.Ser
 
 def in_touched_blocks(kind: Kind, features: pl.DataFrame, touching: pl.DataFrame) -> pl.DataFrame:
     """The rows of `features` that share a block with a row of `touching`."""
+    return features[_places_in_blocks(kind, features, touching).sort()]
+
+
+def comparable(kind: Kind, features: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
+    """The rows of `features` that a pair can name: most of a register is certified and has no uncertified one near.
+
+    Args:
+        named: `KEY` of records that are wanted in any case.
+    """
+    certified = pl.col("identifier").is_not_null()
+    near = _places_in_blocks(kind, features, features.filter(~certified).select(BLOCKED_BY[kind]))
+    rows = features.select(*KEY, "identifier").with_row_index("at")
+    wanted = [rows.filter(~certified), rows.join(named, on=KEY, how="semi")]
+    return features[pl.concat([near, *(each.get_column("at").cast(near.dtype) for each in wanted)]).unique().sort()]
+
+
+def _places_in_blocks(kind: Kind, features: pl.DataFrame, touching: pl.DataFrame) -> pl.Series:
     numbered = features.select(BLOCKED_BY[kind]).with_row_index("face")
     with duckdb_connection() as connection:
         connection.register("faces", numbered.to_arrow(compat_level=_AS_IT_IS))
         create_table(connection, "touching", touching)
         found = connection.sql(neighbours_sql(kind)).to_arrow_table()
-    return features[pl.DataFrame(pl.from_arrow(found)).get_column("face").sort()]
+    return pl.DataFrame(pl.from_arrow(found)).get_column("face")
 
 
 def settings_for(model: Model, match_prior: float) -> dict[str, Any]:

@@ -166,11 +166,13 @@ def _with_family_phones(features: pl.DataFrame) -> pl.DataFrame:
 def _with_homes(features: pl.DataFrame) -> pl.DataFrame:
     """`home`: the room a record lives in, or that its telephone is registered in; null where that is several."""
     own = pl.concat_str("place", "room", separator="/")
-    registered = features.filter(pl.col("phone").is_not_null()).select("phone", at=own).drop_nulls()
-    homes = registered.group_by("phone").agg(pl.col("at").min(), count=pl.col("at").n_unique())
+    told = features.select("phone", own=own)
+    registered = told.drop_nulls()
+    homes = registered.group_by("phone").agg(at=pl.col("own").min(), count=pl.col("own").n_unique())
     one = homes.filter(pl.col("count") == 1).drop("count")
-    joined = features.join(one, on="phone", how="left", maintain_order="left")
-    return joined.with_columns(home=pl.coalesce(own, "at")).drop("at")
+    # Only what is looked up is joined: a join writes every column anew.
+    joined = told.join(one, on="phone", how="left", maintain_order="left")
+    return features.with_columns(joined.select(home=pl.coalesce("own", "at")).to_series())
 
 
 def _with_usual_committee(features: pl.DataFrame) -> pl.DataFrame:
@@ -180,12 +182,16 @@ def _with_usual_committee(features: pl.DataFrame) -> pl.DataFrame:
     register lives where it says.
     """
     said = [name for name in PERSON_FEATURES if name != "committee"]
+    rows = features.select("committee").with_row_index("at")
     is_caller = pl.col("phone").is_not_null() & ~is_register("resident")
-    about = features.filter(is_caller & pl.col("committee").is_not_null())
+    callers = features.with_row_index("at").filter(is_caller)
+    about = callers.filter(pl.col("committee").is_not_null())
     counts = about.group_by(*said, "committee").len().sort("len", "committee", descending=[True, False])
     usual = counts.unique(said, keep="first", maintain_order=True).select(*said, usual="committee")
-    joined = features.join(usual, on=said, how="left", nulls_equal=True, maintain_order="left")
-    return joined.with_columns(committee=pl.when(is_caller).then("usual").otherwise("committee")).drop("usual")
+    found = callers.join(usual, on=said, how="left", nulls_equal=True).select("at", "usual", is_caller=pl.lit(True))
+    joined = rows.join(found, on="at", how="left", maintain_order="left")
+    committee = pl.when("is_caller").then("usual").otherwise("committee").alias("committee")
+    return features.with_columns(joined.select(committee).to_series())
 
 
 def without_hot_values(kind: Kind, features: pl.DataFrame) -> pl.DataFrame:

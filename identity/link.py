@@ -20,7 +20,7 @@ import psycopg
 from identity import blocking, comparisons, faces, thresholds
 from identity.changes import Changed, Versions, companions, find_changed, told_apart
 from identity.cluster import MOST_FACES
-from identity.engine import Engine, prior_among
+from identity.engine import Engine, comparable, prior_among
 from identity.faces import Faces, build_faces, hot_values, is_register, told
 from identity.features.records import KEY, features_of
 from identity.first_load import begin_first_load, end_first_load, link_certified
@@ -184,9 +184,10 @@ def _link_everything(job: _Job, model: Model, decisions: list[Decision]) -> _Don
             chance = prior_among(features.select("identifier", is_register=is_register(job.kind)))
             job.memory.keep(job.kind, job.run_id, features, hot, chance)
         with job.watch.phase("faces"):
-            said = [told(job.kind, features, hot)]
+            named = named_in(decisions)
+            near = comparable(job.kind, told(job.kind, features, hot), named)
             del features
-            everybody = build_faces(job.kind, said.pop(), named_in(decisions), is_told=True)
+            everybody = build_faces(job.kind, near, named, is_told=True)
         with job.watch.phase("compare"):
             scored = compare(model, everybody, job.engine, chance)
         with job.watch.phase("link certified"):
