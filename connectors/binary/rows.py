@@ -73,7 +73,14 @@ def binary_rows(frame: pl.DataFrame, kinds: Mapping[str, str], hashes: Bytes, ar
         kinds: the Postgres type of each column.
     """
     height = frame.height
-    fields: list[_Fixed | _Varying] = [_field(frame.get_column(name), kinds[name]) for name in frame.columns]
+    # One query for all columns: one for each costs as much as its values.
+    plain = frame.select(_plain(name, frame.schema[name], kinds[name]) for name in frame.columns)
+    missing = [name for name in frame.columns if frame.get_column(name).null_count()]
+    is_there = {found.name: found.to_numpy() for found in frame.select(pl.col(missing).is_not_null()).get_columns()}
+    fields: list[_Fixed | _Varying] = []
+    for name in frame.columns:
+        given = is_there.get(name)
+        fields.append(_field(frame.get_column(name), plain.get_column(name), kinds[name], given))
     fields.append(_Fixed(hashes.view("V16").ravel(), None))
     fields.append(_Fixed(arrivals.to_numpy().astype(">i4"), None))
     lengths = [field.lengths() for field in fields]
@@ -94,19 +101,36 @@ def binary_rows(frame: pl.DataFrame, kinds: Mapping[str, str], hashes: Bytes, ar
     return block[: end + len(TRAILER)]
 
 
-def _field(values: pl.Series, kind: str) -> _Fixed | _Varying:
-    is_there = values.is_not_null().to_numpy() if values.null_count() else None
+def _is_long(dtype: pl.DataType) -> bool:
+    """Whether decimals of this type need more than 64 bits."""
+    assert isinstance(dtype, pl.Decimal)
+    assert dtype.precision is not None
+    return dtype.precision > _MOST_DIGITS or dtype.scale > _MOST_PLACES
+
+
+def _plain(name: str, dtype: pl.DataType, kind: str) -> pl.Expr:
+    """The column as text or whole numbers, a missing value as the empty text or 0."""
+    value = pl.col(name)
     if kind == "text":
-        return _texts(values, is_there)
+        return value.fill_null("")
+    if kind.startswith("numeric"):
+        return pl.lit(0).alias(name) if _is_long(dtype) else value.to_physical().cast(pl.Int64).fill_null(0)
+    return (value.cast(pl.UInt8) if kind == "boolean" else value.to_physical()).fill_null(0)
+
+
+def _field(values: pl.Series, plain: pl.Series, kind: str, is_there: NDArray[np.bool_] | None) -> _Fixed | _Varying:
+    if kind == "text":
+        return _texts(plain, is_there)
     if kind.startswith("numeric"):
         dtype = values.dtype
+        if _is_long(dtype):
+            return _texts(
+                pl.Series([_long_number(value) for value in values], dtype=pl.Binary).fill_null(b""), is_there
+            )
         assert isinstance(dtype, pl.Decimal)
         assert dtype.precision is not None
-        if dtype.precision > _MOST_DIGITS or dtype.scale > _MOST_PLACES:
-            return _texts(pl.Series([_long_number(value) for value in values], dtype=pl.Binary), is_there)
-        return _Fixed(_numbers(_unscaled(values), dtype.precision, dtype.scale), is_there)
-    whole = values.cast(pl.UInt8) if kind == "boolean" else values.to_physical()
-    numbers = whole.fill_null(0).to_numpy()
+        return _Fixed(_numbers(plain.to_numpy(), dtype.precision, dtype.scale), is_there)
+    numbers = plain.to_numpy()
     if kind == "date":
         return _Fixed((numbers - EPOCH_DAYS).astype(">i4"), is_there)
     if kind == "timestamptz":
@@ -115,7 +139,7 @@ def _field(values: pl.Series, kind: str) -> _Fixed | _Varying:
 
 
 def _texts(values: pl.Series, is_there: NDArray[np.bool_] | None) -> _Varying:
-    array: Any = values.fill_null(b"" if values.dtype == pl.Binary else "").to_arrow()
+    array: Any = values.to_arrow()
     _, ends, content = array.buffers()
     places = np.frombuffer(ends, np.int64, len(array) + 1, array.offset * 8)
     size = int(places[-1])
@@ -123,13 +147,6 @@ def _texts(values: pl.Series, is_there: NDArray[np.bool_] | None) -> _Varying:
     if size:
         source[:size] = np.frombuffer(content, np.uint8, size)
     return _Varying(source, places, is_there)
-
-
-def _unscaled(values: pl.Series) -> NDArray[np.int64]:
-    """Decimals without their point. They lie as 128 bits, of which those of up to 18 digits fill the lower half."""
-    array: Any = values.fill_null(0).to_arrow()
-    halves = np.frombuffer(array.buffers()[1], np.int64, 2 * len(array), array.offset * 16)
-    return halves[::2]
 
 
 def _numbers(unscaled: NDArray[np.int64], precision: int, scale: int) -> NDArray[Any]:

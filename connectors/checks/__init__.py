@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from connectors.checks.batch import Checked, check_batch, empty_good, repeated_keys
+from connectors.checks.batch import Checked, RowChecks, check_batch, repeated_keys
 
-__all__ = ["Checked", "check_batch", "empty_good", "repeated_keys"]
+__all__ = ["Checked", "RowChecks", "check_batch", "repeated_keys"]

@@ -5,13 +5,14 @@ What needs the whole batch (repeated keys across chunks, volume, shares) belongs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
 
-from connectors.checks.values import as_texts, directly, polars_type, read_frame, trimmed
-from connectors.contract import ColumnContract, Rule, TableContract
+from connectors.checks.rules import AS_CAME, RowRule, row_rules
+from connectors.checks.values import as_texts, direct_way, read_frame, trimmed
+from connectors.contract import TableContract
 from connectors.contract.ddl import typed_columns
 from connectors.identifiers import identify_citizen_nos, identify_usccs
 from warehouse.errors import HeldBatch
@@ -28,7 +29,7 @@ class Checked:
     """What became of a frame; `good.height + rejected.height` is the number of rows that came in.
 
     Attributes:
-        good: the contract's columns typed, identifier helpers (`_<column>_key`, `_<column>_grade`), `_position`.
+        good: the contract's columns typed, identifier helpers (`_<column>_key`, `_<column>_grade`).
         rejected: `row_key` (key values joined by `|`), `payload` (the row as received, JSON text), `reasons` (JSON
             text: list of {rule, column, severity}, every reason the row has), `position` (JSON text or null).
             NUL characters, which jsonb refuses, are written as U+2400 in both texts.
@@ -46,7 +47,7 @@ class Checked:
 
 @dataclass(frozen=True)
 class _Finding:
-    """Rows that break one rule. `name` counts it, `label` is what the department reads beside the column's name."""
+    """Rows that break one rule."""
 
     name: str
     label: str
@@ -55,22 +56,72 @@ class _Finding:
     rows: pl.Series
 
 
+class RowChecks:
+    """The checks of one table, made ready once for frame after frame."""
+
+    def __init__(self, table: TableContract, tokens: Tokens = citizen_tokens) -> None:
+        """Take the contract; `tokens` makes tokens of citizen numbers, called with distinct certified ones only."""
+        self._table = table
+        self._tokens = tokens
+        self._rules: dict[tuple[pl.DataType, ...], tuple[RowRule, ...]] = {}
+
+    def check(self, frame: pl.DataFrame, *, within_frame_keys: bool = False) -> Checked:
+        """Check rows as received.
+
+        Args:
+            frame: every contract column (text, or whole numbers, booleans, days, local times) and, if known,
+                `_position` (a struct).
+            within_frame_keys: also refuse repeated keys inside this frame (see `repeated_keys`); leave it off where a
+                batch comes in several frames and its keys are compared in the stage.
+
+        Raises:
+            HeldBatch: the frame lacks a column of the contract.
+        """
+        table = self._table
+        received = _received(table, frame)
+        texts, typed = _read(table, received)
+        identified = _identified(table, texts)
+        findings = self._findings(texts, typed, identified)
+        if within_frame_keys:
+            findings += _key_findings(table, typed, findings)
+        is_bad = _any_of([finding.rows for finding in findings if finding.severity == "reject"], frame.height)
+        whole = pl.DataFrame([*typed.get_columns(), *identified.get_columns()])
+        good = whole.filter(~is_bad) if is_bad.any() else whole
+        return Checked(
+            good=_with_keys(table, good, self._tokens).select(*(name for name, _ in typed_columns(table))),
+            rejected=_rejected(table, frame, texts, findings, is_bad),
+            kept=(~is_bad).arg_true().cast(pl.Int64),
+            warnings={f.name: int(f.rows.sum()) for f in findings if f.severity == "warn"},
+            rejections={f.name: int(f.rows.sum()) for f in findings if f.severity == "reject"},
+        )
+
+    def _findings(self, texts: pl.DataFrame, typed: pl.DataFrame, identified: pl.DataFrame) -> list[_Finding]:
+        """All rules in one query, and those that some row breaks."""
+        came = tuple(texts.dtypes)
+        if came not in self._rules:
+            self._rules[came] = row_rules(self._table, dict(zip(texts.columns, came, strict=True)))
+        rules = self._rules[came]
+        as_came = [values.alias(f"{AS_CAME}{values.name}") for values in texts.get_columns()]
+        judged = pl.DataFrame([*typed.get_columns(), *as_came, *identified.get_columns()])
+        broken = judged.select(rule.is_broken.alias(str(number)) for number, rule in enumerate(rules))
+        return [
+            _Finding(rule.name, rule.label, rule.column, rule.severity, rows)
+            for rule, rows, is_found in zip(
+                rules, broken.get_columns(), broken.select(pl.all().any()).row(0), strict=True
+            )
+            if is_found
+        ]
+
+
 def check_batch(
     table: TableContract, frame: pl.DataFrame, *, within_frame_keys: bool = False, tokens: Tokens = citizen_tokens
 ) -> Checked:
-    """Check rows as received against their contract.
+    """`RowChecks.check` for a single frame."""
+    return RowChecks(table, tokens).check(frame, within_frame_keys=within_frame_keys)
 
-    Args:
-        table: the contract.
-        frame: every contract column (text, or whole numbers, booleans, days, local times) and, if known, `_position`
-            (JSON text).
-        within_frame_keys: also refuse repeated keys inside this frame (see `repeated_keys`); leave it off where a batch
-            comes in several frames and its keys are compared in the stage.
-        tokens: makes tokens of normalised citizen numbers; called with distinct certified numbers only.
 
-    Raises:
-        HeldBatch: the frame lacks a column of the contract.
-    """
+def _received(table: TableContract, frame: pl.DataFrame) -> pl.DataFrame:
+    """The contract's columns as they came."""
     if missing := [name for name in table.column_names if name not in frame.columns]:
         raise HeldBatch(
             f"The rows lack {len(missing)} of the contract's columns: {', '.join(missing)}.",
@@ -78,47 +129,23 @@ def check_batch(
             expected=f"the columns of contract version {table.version}",
             do="ask the owner whether they were renamed or dropped; restore them or change the contract",
         )
-    received = frame.select(table.column_names)
-    texts, typed = _read(table, received)
-    identified = _identified(table, texts)
-    # One look at all columns: a call of Polars costs as much as a thousand of these values.
-    nul = received.select(pl.col(pl.String).str.contains("\x00", literal=True).any()).to_dict(as_series=False)
-    holding_nul = {name for name, is_held in nul.items() if is_held[0]}
-    findings = [
-        finding
-        for column in table.columns
-        for finding in _column_findings(column, received, texts, typed, identified, holding_nul)
-        if finding.rows.any()
-    ]
-    findings += [finding for finding in _table_findings(table, typed) if finding.rows.any()]
-    if within_frame_keys:
-        findings += _key_findings(table, typed, findings)
-    position = frame.get_column(POSITION) if POSITION in frame.columns else pl.Series(POSITION, [None] * frame.height)
-    typed = typed.with_columns(position.cast(pl.String).alias(POSITION)).hstack(identified)
-    is_bad = _any_of([finding.rows for finding in findings if finding.severity == "reject"], frame.height)
-    good = typed.filter(~is_bad) if is_bad.any() else typed
-    return Checked(
-        good=_with_keys(table, good, tokens).select(*(name for name, _ in typed_columns(table)), POSITION),
-        rejected=_rejected(table, received, texts, findings, position, is_bad),
-        kept=(~is_bad).arg_true().cast(pl.Int64),
-        warnings={f.name: int(f.rows.sum()) for f in findings if f.severity == "warn"},
-        rejections={f.name: int(f.rows.sum()) for f in findings if f.severity == "reject"},
-    )
+    return pl.DataFrame([frame.get_column(name) for name in table.column_names])
 
 
 def _read(table: TableContract, received: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The columns to be judged, and as the contract's types: trimmed texts are read, what came typed need not be."""
-    direct = {
-        column.name: values
+    ways = {
+        column.name: way
         for column in table.columns
-        if (values := directly(received.get_column(column.name), column.pg_type, table.timezone)) is not None
+        if (way := direct_way(column.name, received.schema[column.name], column.pg_type, table.timezone)) is not None
     }
-    others = {column.name: column.pg_type for column in table.columns if column.name not in direct}
+    direct = received.select(**ways)
+    others = {column.name: column.pg_type for column in table.columns if column.name not in ways}
     texts = trimmed(as_texts(received, list(others)))
     read = read_frame(texts, others, table.timezone)
     names = table.column_names
     judged = pl.DataFrame([texts.get_column(n) if n in others else received.get_column(n) for n in names])
-    return judged, pl.DataFrame([read.get_column(n) if n in others else direct[n] for n in names])
+    return judged, pl.DataFrame([read.get_column(n) if n in others else direct.get_column(n) for n in names])
 
 
 def repeated_keys(table: TableContract, typed: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
@@ -133,85 +160,6 @@ def repeated_keys(table: TableContract, typed: pl.DataFrame) -> tuple[pl.Series,
     versions = content.select(is_first=pl.lit(is_first), key=key)
     count = versions.select(pl.col("is_first").cast(pl.UInt32).sum().over("key")).to_series()
     return ~is_first, count > 1
-
-
-def _column_findings(
-    column: ColumnContract,
-    received: pl.DataFrame,
-    texts: pl.DataFrame,
-    typed: pl.DataFrame,
-    identified: pl.DataFrame,
-    holding_nul: Collection[str],
-) -> Iterator[_Finding]:
-    text, value = texts.get_column(column.name), typed.get_column(column.name)
-    for rule in column.rules:
-        rows = _broken(rule, text, value, identified)
-        if rows is not None:
-            yield _Finding(rule.name, rule.kind, column.name, rule.severity, rows.fill_null(False))
-    if column.name in holding_nul:
-        # Postgres texts cannot hold NUL, and one such value would fail the COPY of all rows.
-        has_nul = received.get_column(column.name).str.contains("\x00", literal=True).fill_null(False)
-        yield _Finding(f"{column.name}_nul_byte", "nul_byte", column.name, "reject", has_nul)
-
-
-def _broken(rule: Rule, text: pl.Series, value: pl.Series, identified: pl.DataFrame) -> pl.Series | None:
-    """Rows that break a column's rule; None for rules about whole tables."""
-    match rule.kind:
-        case "type":
-            is_read = value.dtype == pl.String or value.null_count() == text.null_count()
-            return None if is_read else value.is_null() & text.is_not_null()
-        case "required":
-            return text.is_null() if text.null_count() else None
-        case "enum" | "reference":
-            known = rule.params.get("values")
-            return None if known is None else ~text.is_in(list(known))  # type: ignore[call-overload]
-        case "pattern":
-            return ~text.str.contains(str(rule.params["pattern"]))
-        case "range":
-            return _outside(value, rule.params["minimum"], rule.params["maximum"])
-        case "identifier":
-            grade = identified.get_column(f"_{rule.column}_grade")
-            return ~grade.is_in(["certified", "registration_no", "missing"])
-        case _:
-            return None
-
-
-def _outside(value: pl.Series, minimum: object, maximum: object) -> pl.Series:
-    # Bounds are whole or simple numbers, so comparing decimals as floats is exact enough.
-    comparable = value.cast(pl.Float64) if isinstance(value.dtype, pl.Decimal) else value
-    rows = pl.Series([False]).new_from_index(0, value.len())
-    for bound, is_below in ((minimum, True), (maximum, False)):
-        if bound is not None:
-            limit = _constant(bound, value.dtype)
-            rows = rows | ((comparable < limit) if is_below else (comparable > limit)).fill_null(False)
-    return rows
-
-
-def _constant(bound: object, dtype: pl.DataType) -> object:
-    if dtype.is_temporal():
-        return pl.Series([bound]).str.to_date("%Y-%m-%d").cast(dtype).item()
-    return bound
-
-
-def _table_findings(table: TableContract, typed: pl.DataFrame) -> Iterator[_Finding]:
-    for rule in table.rules:
-        if rule.kind != "expression":
-            continue
-        left = typed.get_column(str(rule.params["left"]))
-        right: object = (
-            typed.get_column(str(rule.params["right"]))
-            if "right" in rule.params
-            else _constant(rule.params["value"], left.dtype)
-        )
-        holds: pl.Series = {
-            "<": left.__lt__,
-            "<=": left.__le__,
-            ">": left.__gt__,
-            ">=": left.__ge__,
-            "=": left.__eq__,
-            "!=": left.__ne__,
-        }[str(rule.params["operator"])](right)
-        yield _Finding(rule.name, rule.name, rule.column, rule.severity, (~holds).fill_null(False))
 
 
 def _key_findings(table: TableContract, typed: pl.DataFrame, findings: Sequence[_Finding]) -> list[_Finding]:
@@ -264,10 +212,9 @@ def _with_keys(table: TableContract, good: pl.DataFrame, tokens: Tokens) -> pl.D
 
 def _rejected(
     table: TableContract,
-    received: pl.DataFrame,
+    frame: pl.DataFrame,
     texts: pl.DataFrame,
     findings: Sequence[_Finding],
-    position: pl.Series,
     is_bad: pl.Series,
 ) -> pl.DataFrame:
     if not is_bad.any():
@@ -280,7 +227,8 @@ def _rejected(
         pl.concat_str(pl.lit("["), pl.concat_str(pl.all(), separator=", ", ignore_nulls=True), pl.lit("]"))
     )
     keys = as_texts(texts.filter(is_bad), table.key).select(pl.concat_str(pl.all().fill_null(""), separator="|"))
-    refused = as_texts(received.filter(is_bad), table.column_names)
+    received = frame.filter(is_bad)
+    refused = as_texts(received, table.column_names)
     readable = refused.select(pl.all().str.replace_all("\x00", "\u2400", literal=True))
     payload = readable.select(pl.struct(pl.all()).struct.json_encode()).to_series()
     return pl.DataFrame(
@@ -288,7 +236,7 @@ def _rejected(
             "row_key": keys.to_series().str.replace_all("\x00", "\u2400", literal=True),
             "payload": payload,
             "reasons": joined.to_series(),
-            "position": position.filter(is_bad).cast(pl.String),
+            "position": received.get_column(POSITION).struct.json_encode() if POSITION in received.columns else None,
         },
         schema=_REJECTED,
     )
@@ -297,9 +245,3 @@ def _rejected(
 def _reason(finding: _Finding) -> str:
     column = "null" if finding.column is None else f'"{finding.column}"'
     return f'{{"rule": "{finding.label}", "column": {column}, "severity": "{finding.severity}"}}'
-
-
-def empty_good(table: TableContract) -> pl.DataFrame:
-    """A frame of good rows without rows, for a batch that brought none."""
-    schema = {name: polars_type(pg_type) for name, pg_type in typed_columns(table)}
-    return pl.DataFrame(schema={**schema, POSITION: pl.String()})

@@ -80,18 +80,15 @@ def as_texts(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     return frame.select(as_text(frame.get_column(name)) for name in names)
 
 
-def directly(values: pl.Series, pg_type: str, timezone: str) -> pl.Series | None:
-    """A column that came typed, as its Postgres type; None where that takes the way over its text."""
-    kind = values.dtype
-    if kind.is_integer() and pg_type in _INTEGERS:
-        return values.cast(_INTEGERS[pg_type], strict=False)
-    if kind == pl.Boolean and pg_type == "boolean":
-        return values
-    is_local = isinstance(kind, pl.Datetime) and kind.time_zone is None and pg_type == "timestamptz"
-    if is_local or (kind == pl.Date and pg_type == "date"):
-        name = values.name
-        return values.to_frame().select(_settled(pl.col(name), pg_type, timezone)).to_series()
-    return None
+def direct_way(name: str, came: pl.DataType, pg_type: str, timezone: str) -> pl.Expr | None:
+    """How a column that came typed becomes its Postgres type; None where that takes the way over its text."""
+    value = pl.col(name)
+    if came.is_integer() and pg_type in _INTEGERS:
+        return value.cast(_INTEGERS[pg_type], strict=False)
+    if came == pl.Boolean and pg_type == "boolean":
+        return value
+    is_local = isinstance(came, pl.Datetime) and came.time_zone is None and pg_type == "timestamptz"
+    return _settled(value, pg_type, timezone) if is_local or (came == pl.Date and pg_type == "date") else None
 
 
 def trimmed(received: pl.DataFrame) -> pl.DataFrame:
@@ -107,13 +104,18 @@ def read_frame(texts: pl.DataFrame, types: Mapping[str, str], timezone: str) -> 
     `timezone`.
     """
     # Two queries: in one, Polars parses a text once for each place its value is used in.
-    parsed = texts.select(_first_look(pl.col(name), pg_type) for name, pg_type in types.items())
-    first = parsed.select(_settled(pl.col(name), pg_type, timezone) for name, pg_type in types.items())
+    odd = {name: pg_type for name, pg_type in types.items() if pg_type != "text"}
+    parsed = texts.select(_first_look(pl.col(name), pg_type) for name, pg_type in odd.items())
+    first = parsed.select(_settled(pl.col(name), pg_type, timezone) for name, pg_type in odd.items())
     columns = []
     for name, pg_type in types.items():
-        value = first.get_column(name)
+        text = texts.get_column(name)
+        value = first.get_column(name) if name in odd else text
         for reader in _odd_readers(pg_type, timezone):
-            value = _second_look(texts.get_column(name), value, reader)
+            # Values are missing where texts are; more are only where a text was not read.
+            if value.null_count() == text.null_count():
+                break
+            value = _second_look(text, value, reader)
         columns.append(value)
     return pl.DataFrame(columns)
 
@@ -133,8 +135,6 @@ def read_values(texts: pl.Series, pg_type: str, timezone: str = "UTC") -> pl.Ser
 
 
 def _first_look(text: pl.Expr, pg_type: str) -> pl.Expr:
-    if pg_type == "text":
-        return text
     if pg_type == "boolean":
         return text.replace_strict(_BOOLEANS, default=None, return_dtype=pl.Boolean)
     if pg_type == "date":
@@ -171,8 +171,6 @@ def _odd_readers(pg_type: str, timezone: str) -> tuple[Reader, ...]:
 def _second_look(texts: pl.Series, values: pl.Series, reader: Reader) -> pl.Series:
     """`values`, with `reader` asked for those texts that gave none."""
     is_left = values.is_null() & texts.is_not_null()
-    if not is_left.any():
-        return values
     # Sources repeat themselves (a drop's dates, a register's amounts): read each odd text once.
     rest = texts.filter(is_left)
     distinct = rest.unique()

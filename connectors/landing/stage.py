@@ -23,7 +23,7 @@ import psycopg
 
 from connectors.binary.layout import Bytes
 from connectors.binary.rows import binary_rows
-from connectors.checks import check_batch
+from connectors.checks import RowChecks
 from connectors.checks.batch import Tokens
 from connectors.checks.values import as_texts, read_values
 from connectors.contract import TableContract
@@ -102,7 +102,7 @@ class Stage:
         self.rejections: dict[str, int] = {}
         self._connection = connection
         self._table = table
-        self._tokens = tokens
+        self._checks = RowChecks(table, tokens)
         self._spool = Spool()
         self._watch = TypeWatch(table)
         self._kinds = dict(typed_columns(table))
@@ -128,7 +128,7 @@ class Stage:
     def prepare(self, frame: pl.DataFrame) -> Prepared:
         """Check a frame of rows as received and write what COPY is sent. Touches no connection: while one frame is
         copied, another thread may prepare the next. Frames are prepared in the order they are added in."""
-        checked = check_batch(self._table, frame, tokens=self._tokens)
+        checked = self._checks.check(frame)
         names = tuple(self._kinds) if self.roll == self.name else roll_columns(self._table)
         self._note_highest(checked.good)
         rows = self._rows(checked.good, names, checked.kept + (self._prepared + 1), self.known)
@@ -168,7 +168,7 @@ class Stage:
         everything = pl.Series(range(1, self.read + 1), dtype=pl.Int64)
         names = roll_columns(self._table)
         for frame, numbers in self._spool.find(everything):
-            checked = check_batch(self._table, frame, tokens=self._tokens)
+            checked = self._checks.check(frame)
             self._copy_good(self.roll, self._rows(checked.good, names, numbers.gather(checked.kept)), names)
         self._connection.commit()
 
@@ -183,7 +183,7 @@ class Stage:
     def fill(self, arrivals: pl.Series) -> None:
         """Stage the rows of a sifted batch that have these numbers. They were checked before, and are good."""
         for frame, numbers in _gathered(self._spool.find(arrivals)):
-            good = check_batch(self._table, frame, tokens=self._tokens).good
+            good = self._checks.check(frame).good
             self._copy_good(self.name, self._rows(good, tuple(self._kinds), numbers), tuple(self._kinds))
 
     def fill_up(self) -> None:
@@ -192,7 +192,7 @@ class Stage:
         self._connection.commit()
         everything = pl.Series(range(1, self.read + 1), dtype=pl.Int64)
         for frame, numbers in self._spool.find(everything):
-            checked = check_batch(self._table, frame, tokens=self._tokens)
+            checked = self._checks.check(frame)
             arrivals = numbers.gather(checked.kept)
             is_kept = ~arrivals.is_in(list(self._refused))
             names = tuple(self._kinds)
@@ -211,7 +211,10 @@ class Stage:
             received = as_texts(frame, self._table.column_names)
             payload = received.select(pl.struct(pl.all()).struct.json_encode()).to_series()
             self._copy_rejected(
-                pl.DataFrame([keys, keys, payload, reasons, frame.get_column(POSITION)], schema=_REJECTED_COLUMNS)
+                pl.DataFrame(
+                    [keys, keys, payload, reasons, frame.get_column(POSITION).struct.json_encode()],
+                    schema=_REJECTED_COLUMNS,
+                )
             )
             for rule in rules:
                 self.rejections[rule] = self.rejections.get(rule, 0) + 1
@@ -301,7 +304,8 @@ def _together(parts: Sequence[tuple[pl.DataFrame, pl.Series]]) -> tuple[pl.DataF
     frames = [frame for frame, _ in parts]
     if any(frame.schema != frames[0].schema for frame in frames):
         # A column may come as text in one frame, for a value that has no other form, and typed in the next.
-        frames = [as_texts(frame, frame.columns) for frame in frames]
+        names = [name for name in frames[0].columns if name != POSITION]
+        frames = [as_texts(frame, names).with_columns(frame.get_column(POSITION)) for frame in frames]
     return pl.concat(frames), pl.concat([numbers for _, numbers in parts])
 
 

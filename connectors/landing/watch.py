@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from connectors.checks.values import as_text, directly, read_values
+from connectors.checks.values import as_text, direct_way, read_values
 from connectors.contract import TableContract
 from warehouse.errors import HeldBatch
 
@@ -88,8 +88,10 @@ class OrderWatch:
         assert self._table.cursor is not None
         column = self._table.column(self._table.cursor)
         values = frame.get_column(column.name)
-        moments = directly(values, column.pg_type, self._table.timezone)
-        if moments is None:
+        way = direct_way(column.name, values.dtype, column.pg_type, self._table.timezone)
+        if way is not None:
+            moments = values.to_frame().select(way).to_series()
+        else:
             moments = read_values(as_text(values).str.strip_chars(), column.pg_type, self._table.timezone)
         moments = moments.drop_nulls()
         if moments.is_empty():

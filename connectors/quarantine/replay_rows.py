@@ -14,8 +14,7 @@ import psycopg
 from connectors.contract import TableContract
 from connectors.quarantine.decisions import decide
 from connectors.quarantine.workbook import REPLAY, TOO_LONG, WAIVE, Answer, same_text
-from connectors.transports import POSITION
-from connectors.transports.base import CHUNK_ROWS
+from connectors.transports.base import CHUNK_ROWS, positions
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Content = Mapping[str, str | None]
@@ -118,8 +117,7 @@ def frames(table: TableContract, rows: Sequence[Row]) -> Iterator[pl.DataFrame]:
     for start in range(0, len(rows), CHUNK_ROWS):
         chunk = rows[start : start + CHUNK_ROWS]
         columns = [pl.Series(name, [row.content[name] for row in chunk], pl.String) for name in table.column_names]
-        positions = [f'{{"rejected_id": {row.rejected_id}}}' for row in chunk]
-        yield pl.DataFrame([*columns, pl.Series(POSITION, positions, pl.String)])
+        yield pl.DataFrame([*columns, positions(rejected_id=[row.rejected_id for row in chunk])])
 
 
 def _row(rejected_id: int, status: str, content: Content) -> Row:

@@ -267,7 +267,7 @@ def _chunks(
             columns = [
                 block.frame.to_series(place).alias(c) for c, place in zip(table.column_names, places, strict=True)
             ]
-            yield pl.DataFrame([*columns, positions({"file": name}, "line", block.lines)])
+            yield pl.DataFrame([*columns, positions(file=name, line=block.lines)])
             continue
         chunk += islice(reader, CHUNK_ROWS - 1)
         yield _frame(table, name, [row for row in chunk if isinstance(row, tuple)], places)
@@ -276,4 +276,4 @@ def _chunks(
 def _frame(table: TableContract, name: str, rows: list[Row], places: list[int]) -> pl.DataFrame:
     columns = list(zip(*(values for _, values in rows), strict=True))
     texts = [text_column(column, columns[place]) for column, place in zip(table.column_names, places, strict=True)]
-    return pl.DataFrame([*texts, positions({"file": name}, "line", [line for line, _ in rows])])
+    return pl.DataFrame([*texts, positions(file=name, line=[line for line, _ in rows])])

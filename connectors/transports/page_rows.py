@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from connectors.contract import TableContract
-from connectors.transports.base import POSITION, text_column
+from connectors.transports.base import positions, text_column
 
 Item = Mapping[str, Any]
 
@@ -21,14 +21,15 @@ class PageRows:
     def __init__(self, table: TableContract) -> None:
         self._names = table.column_names
         self._columns: dict[str, list[Any]] = {}
-        self._positions: list[str] = []
+        self._pages: list[int] = []
+        self._indexes: list[int] = []
         self._digests: set[int] = set()
         self._clear()
 
     @property
     def height(self) -> int:
         """Rows waiting."""
-        return len(self._positions)
+        return len(self._pages)
 
     def add(self, number: int, items: Sequence[Item]) -> bool:
         """Take a page's items; False, and nothing taken, where a page before held the same."""
@@ -39,7 +40,8 @@ class PageRows:
         self._digests.add(digest)
         for name, column in values.items():
             self._columns[name] += column
-        self._positions += [f'{{"page": {number}, "index": {index}}}' for index in range(len(items))]
+        self._pages += [number] * len(items)
+        self._indexes += range(len(items))
         return True
 
     def _values(self, items: Sequence[Item]) -> dict[str, Sequence[Any]]:
@@ -54,13 +56,13 @@ class PageRows:
     def frame(self) -> pl.DataFrame:
         """What waited, as received."""
         columns = [text_column(name, values) for name, values in self._columns.items()]
-        frame = pl.DataFrame([*columns, pl.Series(POSITION, self._positions, pl.String)])
+        frame = pl.DataFrame([*columns, positions(page=self._pages, index=self._indexes)])
         self._clear()
         return frame
 
     def _clear(self) -> None:
         self._columns = {name: [] for name in self._names}
-        self._positions = []
+        self._pages, self._indexes = [], []
 
 
 def names_of(items: Sequence[Item]) -> list[str]:

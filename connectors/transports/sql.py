@@ -96,7 +96,7 @@ class SqlTransport:
             seen = 0
             for frame in self._frames(connection, table, types, start):
                 whole = postgres.with_offsets(frame, types) if self._dialect == "postgresql" else frame
-                yield whole.with_columns(positions({}, "row", range(seen + 1, seen + whole.height + 1)))
+                yield whole.with_columns(positions(row=range(seen + 1, seen + whole.height + 1)))
                 seen += whole.height
 
     def _frames(

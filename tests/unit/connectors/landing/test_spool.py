@@ -16,7 +16,7 @@ from connectors.transports.base import positions
 
 def frame(start: int, rows: int) -> pl.DataFrame:
     numbers = range(start, start + rows)
-    place = positions({"file": '街"道.csv'}, "line", numbers)
+    place = positions(file='街"道.csv', line=numbers)
     return pl.DataFrame([pl.Series("name", [f"n{number}" for number in numbers]), place])
 
 

@@ -35,8 +35,9 @@ def test_half_a_surrogate_pair_stays_recognisable() -> None:
     assert text_column("x", ["a\ud83d", None, 1]).to_list() == ["a\\ud83d", None, "1"]
 
 
-def test_positions_escape_file_names() -> None:
-    assert positions({"file": 'a"b.csv'}, "line", [3]).to_list() == ['{"file": "a\\"b.csv", "line": 3}']
+def test_positions_are_one_json_object_a_row() -> None:
+    found = positions(file='a"b.csv', line=[3, 4]).struct.json_encode()
+    assert found.to_list() == ['{"file":"a\\"b.csv","line":3}', '{"file":"a\\"b.csv","line":4}']
 
 
 def test_signature_is_the_agreed_one() -> None:

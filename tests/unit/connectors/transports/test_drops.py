@@ -155,7 +155,7 @@ def test_manifest_that_is_there_counts_also_where_it_may_be_missing(tmp_path: Pa
 
 
 def days_of(frame: pl.DataFrame) -> list[str]:
-    found = frame["_position"].str.json_path_match("$.file").str.head(10).unique(maintain_order=True)
+    found = frame["_position"].struct.field("file").str.head(10).unique(maintain_order=True)
     return list(found)
 
 

@@ -120,7 +120,7 @@ def test_all_pages_come_once_with_their_positions(service: Service, contract: An
     service.rows = [item(number) for number in range(2 * PAGE_SIZE + 3)]
     frame, done = pull(service, contract("rest", source_name="v1/cases"))
     assert frame.get_column("case_no").to_list() == [f"C{number}" for number in range(1003)]
-    assert frame.row(-1)[-1] == '{"page": 3, "index": 2}'
+    assert frame.row(-1)[-1] == {"page": 3, "index": 2}
     assert (done.source_total, done.is_complete, str(done.as_of)) == (1003, True, "2026-06-30 23:00:00+08:00")
     assert len(service.queries) == 3
 

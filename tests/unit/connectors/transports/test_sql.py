@@ -46,11 +46,11 @@ def test_values_come_as_received_with_their_position(source: Path, contract: Any
     transport = SqlTransport(f"sqlite:///{source}", system)
     pull = transport.pull(system.tables[0], None)
     frame = pl.concat(list(pull.batches))
-    assert set(frame.schema.dtypes()) == {pl.String()}
+    assert set(frame.drop("_position").schema.dtypes()) == {pl.String()}
     assert frame.rows()[1:] == [
-        ("C2", "two", "2026-06-30 09:30:00", "0.1", '{"row": 2}'),
-        ("C3", "3", None, "😀\x00", '{"row": 3}'),
-        ("C4", "4", "2026-06-30 10:00:00", "\\xff", '{"row": 4}'),
+        ("C2", "two", "2026-06-30 09:30:00", "0.1", {"row": 2}),
+        ("C3", "3", None, "😀\x00", {"row": 3}),
+        ("C4", "4", "2026-06-30 10:00:00", "\\xff", {"row": 4}),
     ]
     assert (pull.is_complete, pull.new_columns) == (True, ["extra"])
 
@@ -70,7 +70,7 @@ def test_many_chunks_are_streamed(source: Path, contract: Any, monkeypatch: pyte
     pull = SqlTransport(f"sqlite:///{source}", system).pull(system.tables[0], None)
     frames = list(pull.batches)
     assert [frame.height for frame in frames] == [3, 1]
-    assert frames[1].get_column("_position").to_list() == ['{"row": 4}']
+    assert frames[1].get_column("_position").to_list() == [{"row": 4}]
 
 
 def test_source_is_opened_read_only(source: Path, contract: Any) -> None:
