@@ -69,9 +69,13 @@ def raw_table_ddl(table: TableContract) -> list[str]:
 
 def stage_table_ddl(table: TableContract, stage_name: str, *, is_lasting: bool = False) -> list[str]:
     """Statements that create the stage `schema.table` a batch is copied into: the same typed columns, no constraint, so
-    that repeated keys can be found there, and unlogged, because a crash starts the batch again. A lasting one is
-    logged: it may become raw itself."""
-    lines = [f"{quote(column)} {pg_type}" for column, pg_type in (*typed_columns(table), *STAGE_BOOKKEEPING)]
+    that repeated keys can be found there, and unlogged, because a crash starts the batch again. A lasting one may
+    become raw itself: it is logged, and has raw's columns that are never missing, which need not be proved later."""
+    filled = {"_row_hash", *(column.name for column in table.columns if column.required)} if is_lasting else set()
+    lines = [
+        f"{quote(column)} {pg_type}{' not null' if column in filled else ''}"
+        for column, pg_type in (*typed_columns(table), *STAGE_BOOKKEEPING)
+    ]
     body = ",\n    ".join(lines)
     name = quote_qualified(stage_name)
     return [

@@ -70,13 +70,12 @@ def become_raw(connection: Connection, table: TableContract, stage: str, batch_i
         "select conname from pg_constraint where conrelid = %s::regclass and contype = 'p'", [raw]
     ).fetchone() or (f"{table.name}_pkey",)
     defaults = {"_batch_id": str(batch_id), "_first_batch_id": str(batch_id), "_changed_at": "now()"}
-    changes = ["drop column _arrival", "alter column _row_hash set not null"]
+    changes = ["drop column _arrival"]
     changes += [
         f"add column {name} {kind}" + (f" default {defaults[name]}" if name in defaults else "")
         for name, kind in BOOKKEEPING
         if name != "_row_hash"
     ]
-    changes += [f"alter column {quote(column.name)} set not null" for column in table.columns if column.required]
     statements = [
         f"drop table {raw}",
         f"alter table {staged} {', '.join(changes)}",

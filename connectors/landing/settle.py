@@ -41,11 +41,11 @@ def settle(
         return _settle_sifted(connection, table, stage, is_complete=is_complete)
     becomes_raw = stage.kind == "lasting" and can_become_raw(connection, table, stage.name)
     if becomes_raw and add_key(connection, table, stage.name):
-        return Repeats(), plan_first(connection, stage.name)
+        return Repeats(), plan_first(stage.read - stage.rejected)
     repeats = settle_repeats(connection, table, stage.name)
     stage.refuse(repeats.rejected)
     if becomes_raw and add_key(connection, table, stage.name):
-        return repeats, plan_first(connection, stage.name)
+        return repeats, plan_first(stage.read - stage.rejected - repeats.unchanged - repeats.updated)
     if is_replaced:
         return repeats, plan_anew(connection, table, stage.name)
     return repeats, make_plan(connection, table, stage.name, is_complete=is_complete)
