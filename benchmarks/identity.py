@@ -15,7 +15,6 @@ from typing import Any
 
 import polars as pl
 
-from benchmarks.identity_records import city_firms, city_persons
 from benchmarks.identity_speed import speed
 from benchmarks.report import write
 from demo.city.dirt import DirtRates
@@ -24,6 +23,7 @@ from demo.city.state import City
 from identity.evaluate import Judged, evaluate, judge
 from identity.model import Kind
 from identity.scratch import link_from_scratch
+from tests.city_records import city_firms, city_persons
 
 # kind, dirt → least precision and recall at normal.
 AIMS: dict[tuple[str, int], tuple[float, float]] = {

@@ -59,7 +59,10 @@ def score(
         found = score_on_spark(model, faces, match_prior, at_least)
     else:
         found = _score_on_duckdb(model, faces, match_prior, at_least)
-    return found.rename({"left_face": "left", "right_face": "right"}).sort("left", "right")
+    # Engines differ in a weight's last digits, and so do equal weights that were added up in another order: what ranks
+    # pairs must tell neither.
+    exact = found.with_columns(pl.col("weight").round(9), pl.col("probability").round(12))
+    return exact.rename({"left_face": "left", "right_face": "right"}).sort("left", "right")
 
 
 def _score_on_duckdb(model: Model, faces: pl.DataFrame, match_prior: float, at_least: float) -> pl.DataFrame:

@@ -1,12 +1,16 @@
 """Scoring on Spark: the same model, the same blocking, for a city that one machine cannot hold.
 
 pyspark is an optional extra; nothing here is imported before `CITYHUB_LINKAGE_ENGINE=spark` asks for it. A session that
-is already there (a cluster's) is used, otherwise a local one is started.
+is already there is used as it is; otherwise one is started where Spark's own settings say, on this machine if they say
+nothing. Faces and scores pass through Parquet files in a temporary folder, which every worker has to see: on a cluster
+TMPDIR names one on shared storage.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -23,7 +27,7 @@ def score_on_spark(model: Model, faces: pl.DataFrame, match_prior: float, at_lea
     """The rows of `engine.scores_sql`, from Spark.
 
     Raises:
-        ConfigurationError: pyspark is not installed.
+        ConfigurationError: pyspark or Java is missing.
     """
     session = _session()
     from splink import Linker
@@ -44,7 +48,7 @@ def score_on_spark(model: Model, faces: pl.DataFrame, match_prior: float, at_lea
                 linker.table_management.register_term_frequency_lookup(api.register(FREQUENCIES), "name")
             linker.table_management.register_blocked_pairs_for_predict(api.register("candidates"))
             found = linker.inference.predict(threshold_match_probability=at_least, warning_mode="never")
-            session.sql(scores_sql(model, found.physical_name)).write.parquet(f"{folder}/scores")
+            session.sql(scores_sql(model, found.physical_name)).write.parquet(Path(folder, "scores").as_uri())
             return pl.read_parquet(f"{folder}/scores/*.parquet")
         finally:
             session.catalog.uncacheTable("candidates")
@@ -55,7 +59,7 @@ def _register(session: Any, folder: Path, name: str, frame: pl.DataFrame) -> Non
     path = folder / f"{name}.parquet"
     # Spark has no unsigned integers.
     frame.with_columns(pl.selectors.unsigned_integer().cast(pl.Int64)).write_parquet(path)
-    session.read.parquet(str(path)).createOrReplaceTempView(name)
+    session.read.parquet(path.as_uri()).createOrReplaceTempView(name)
 
 
 def _plain(api: Any) -> Any:
@@ -73,17 +77,27 @@ def _plain(api: Any) -> Any:
 def _session() -> Any:
     try:
         # By name: the extra is not installed where types are checked.
-        builder = importlib.import_module("pyspark.sql").SparkSession.builder
+        spark = importlib.import_module("pyspark.sql").SparkSession
     except ImportError:
-        raise ConfigurationError(
-            "Linkage is to run on Spark, and Spark is not installed.",
-            where="CITYHUB_LINKAGE_ENGINE=spark",
-            expected="the package pyspark, and a Java runtime",
-            do="install it (`pip install 'cityhub[spark]'`: pyspark>=3.5,<4), or unset the variable to link on DuckDB",
-        ) from None
-    return (
-        builder.appName("cityhub linkage")
-        .config("spark.sql.shuffle.partitions", "8")
-        .config("spark.ui.enabled", "false")
-        .getOrCreate()
+        raise _unusable("Spark is not installed") from None
+    running = spark.getActiveSession()
+    if running is not None:
+        return running
+    if not (shutil.which("java") or Path(os.environ.get("JAVA_HOME", ""), "bin", "java").is_file()):
+        raise _unusable("there is no Java on this machine")
+    # Spark's pages would show people's names to whoever reaches the port.
+    session = spark.builder.appName("cityhub linkage").config("spark.ui.enabled", "false").getOrCreate()
+    context = session.sparkContext
+    if context.master.startswith("local"):
+        # A cluster says itself how finely it divides its work; one machine has no use for Spark's 200 parts.
+        session.conf.set("spark.sql.shuffle.partitions", str(context.defaultParallelism))
+    return session
+
+
+def _unusable(why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"Linkage is to run on Spark, and {why}.",
+        where="CITYHUB_LINKAGE_ENGINE=spark",
+        expected="the package pyspark, and a Java runtime (on the PATH or in JAVA_HOME)",
+        do="install them (`pip install 'cityhub[spark]'`: pyspark>=3.5,<4), or unset the variable to link on DuckDB",
     )

@@ -1,4 +1,4 @@
-"""Records of whole demo cities for the benchmark of identity, as dbt would gather them."""
+"""Records of whole demo cities as dbt would gather them, for tests and benchmarks of identity."""
 
 from __future__ import annotations
 
