@@ -2,10 +2,12 @@
 
     make bench NAME=identity ARGS="quality --residents 20000 --seeds 7 8 9"
     make bench NAME=identity ARGS="speed --residents 100000 1000000"
+    make bench NAME=identity ARGS="stability --residents 2000"
 
 Quality: precision and recall at normal against the demo's truth, usual and doubled dirt, linked from scratch. Ratios
 are the aim over what was reached: 1 and below is within it. Speed: from Postgres to Postgres with every constraint, ids
-and ledgers included, on a throw-away embedded server; then a day on which one row in a hundred changed.
+and ledgers included, on a throw-away embedded server; then a day on which one row in a hundred changed. Stability: ten
+days of a city down the whole road; how many records went elsewhere, and how many of those without an event.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Any
 import polars as pl
 
 from benchmarks.identity_speed import speed
+from benchmarks.identity_stability import stability
 from benchmarks.report import write
 from demo.city.dirt import DirtRates
 from demo.city.generation import generate
@@ -81,13 +84,16 @@ def born_on_one_day(judged: Judged, city: City) -> int:
 def main() -> None:
     """Measure and write `benchmarks/results/identity_<what>.json`."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["quality", "speed"], nargs="?", default="quality")
+    parser.add_argument("what", choices=["quality", "speed", "stability"], nargs="?", default="quality")
     parser.add_argument("--residents", type=int, nargs="+", default=[20_000])
     parser.add_argument("--seeds", type=int, nargs="+", default=[7, 8, 9])
     arguments = parser.parse_args()
     if arguments.what == "quality":
         figures, ratios = quality(arguments.residents[0], arguments.seeds)
         sizes: dict[str, Any] = {"residents": arguments.residents[0], "seeds": arguments.seeds}
+    elif arguments.what == "stability":
+        figures, ratios = stability(arguments.residents[0], arguments.seeds[0]), {}
+        sizes = {"residents": arguments.residents[0], "seed": arguments.seeds[0], "days": 10}
     else:
         figures, ratios = speed(arguments.residents)
         sizes = {"residents": arguments.residents}

@@ -10,6 +10,7 @@ to) that is linked to subject S (either may be missing):
     no I, S there           → S stays, and with it the cluster: the oldest subject of a cluster's records is theirs.
     no I, no S              → a new subject, one for the cluster.
 
+A subject that no record speaks of any more is retired; when one does again, it is restored: its id is nobody else's.
 An id is derived from the first record it was minted for, so the same input gives the same ids (law 5), and is opaque:
 it holds no part of a number or a name.
 """
@@ -34,6 +35,9 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "enterprise": ("identity.int_enterprise_records", "enterprise_key", "E"),
 }
 
+
+# What can happen to an id (`identity.events`).
+EVENTS = ("minted", "adopted", "merged", "split", "retired", "restored")
 
 # What linkage found: records of clusters, and the identifier of the certified subject a cluster belongs to.
 CLUSTERED = """
@@ -66,7 +70,7 @@ class Resolved:
 
     Attributes:
         records: records that speak of such a subject today.
-        minted, adopted, merged, split: events written by this run.
+        minted, adopted, merged, split, retired, restored: events written by this run.
         linked: links appended by this run.
     """
 
@@ -76,6 +80,8 @@ class Resolved:
     merged: int
     split: int
     linked: int
+    retired: int = 0
+    restored: int = 0
 
     def __add__(self, other: Resolved) -> Resolved:
         """Both together, of records that differ."""
@@ -84,7 +90,7 @@ class Resolved:
     @property
     def changed(self) -> bool:
         """Whether this run appended anything."""
-        return bool(self.linked or self.adopted or self.merged)
+        return bool(self.linked or self.adopted or self.merged or self.retired or self.restored)
 
 
 def lock(connection: psycopg.Connection[Any]) -> None:
@@ -178,9 +184,7 @@ def resolve_kind(
     )
     row = connection.execute("select (select count(*) from incoming), (select count(*) from decided)").fetchone()
     assert row is not None
-    connection.execute("drop table clustered, incoming, linked, known, kept, decided, newcomers, events_before")
-    return Resolved(
-        records=row[0],
-        linked=row[1],
-        **{event: counts.get(event, 0) for event in ("minted", "adopted", "merged", "split")},
+    connection.execute(
+        "drop table clustered, incoming, linked, known, kept, decided, newcomers, alive, concerned, events_before"
     )
+    return Resolved(records=row[0], linked=row[1], **{event: counts.get(event, 0) for event in EVENTS})

@@ -155,8 +155,8 @@ from newcomers order by subject_id;
 create temp table decided on commit drop as
 with target as (
     select
-        k.system, k.table_name, k.record_key, k.subject_id as previous_id, k.subject_identifier,
-        k.previous_method, k.previous_probability, k.probability, k.model_version,
+        k.system, k.table_name, k.record_key, k.subject_id as previous_id, k.link_id as previous_link_id,
+        k.subject_identifier, k.previous_method, k.previous_probability, k.probability, k.model_version,
         coalesce(k.identifier_subject, by_number.subject_id, kept.subject_id, by_cluster.subject_id) as subject_id,
         case when k.method = 'kept' then coalesce(k.previous_method, 'own_record') else k.method end as method
     from known as k
@@ -184,31 +184,69 @@ select
 from decided
 order by system, table_name, record_key;
 
--- A record that found its number's subject left one behind: merged when nothing is left there, split otherwise.
+-- The subjects that records speak of from now on. On a first load nobody had one before, and nothing is asked of it.
+create temp table alive on commit drop as
+select distinct coalesce(d.subject_id, k.subject_id) as subject_id
+from known as k
+left join decided as d
+    on d.record_key = k.record_key and d.table_name = k.table_name and d.system = k.system
+where current_setting('cityhub.is_first_load') = 'off';
+analyze alive;
+
+-- Records that go elsewhere leave a subject behind, and each way they went is told. Where nobody is left there, it is
+-- merged: its redirect leads to where its oldest record went.
 with moved as (
-    select distinct on (previous_id) previous_id, subject_id, subject_identifier
-    from decided where previous_id is not null and previous_id <> subject_id
-    order by previous_id, subject_id
+    select
+        previous_id, subject_id, bool_and(subject_identifier is null) as is_uncertified,
+        row_number() over (partition by previous_id order by min(previous_link_id), subject_id) as place
+    from decided
+    where previous_id is not null and previous_id <> subject_id
+    group by previous_id, subject_id
 )
 
 insert into identity.events (subject_kind, event, subject_id, other_subject_id, run_id)
 select
     current_setting('cityhub.kind'),
     case
-        when m.subject_identifier is null and not exists (
-            select 1 from identity.links as l
-            where
-                l.subject_id = m.previous_id
-                and not exists (
-                    select 1 from identity.links as newer
-                    where
-                        newer.record_key = l.record_key and newer.table_name = l.table_name
-                        and newer.system = l.system and newer.subject_kind = l.subject_kind
-                        and newer.link_id > l.link_id
-                )
-        ) then 'merged'
+        when m.place = 1 and m.is_uncertified and not exists (select 1 from alive as a where a.subject_id = m.previous_id)
+            then 'merged'
         else 'split'
     end,
     m.previous_id, m.subject_id, current_setting('cityhub.run_id')
 from moved as m
-order by m.previous_id;
+order by m.previous_id, m.place;
+
+-- A subject that no record speaks of any more is retired, unless it was merged; it is restored when one does again.
+-- Whoever else was ever linked to a subject is among the records looked at, so nobody else can speak of it.
+create temp table concerned on commit drop as
+select subject_id from linked
+union
+select subject_id from decided where current_setting('cityhub.is_first_load') = 'off';
+analyze concerned;
+
+with gone as (
+    select c.subject_id, 'retired' as event, array['merged', 'retired'] as unless
+    from concerned as c
+    where not exists (select 1 from alive as a where a.subject_id = c.subject_id)
+),
+
+back as (
+    select c.subject_id, 'restored' as event, array['minted', 'restored'] as unless
+    from concerned as c
+    where
+        exists (select 1 from alive as a where a.subject_id = c.subject_id)
+        and exists (
+            select 1 from identity.events as e
+            where e.subject_id = c.subject_id and e.event in ('merged', 'retired')
+        )
+)
+
+insert into identity.events (subject_kind, event, subject_id, run_id)
+select current_setting('cityhub.kind'), n.event, n.subject_id, current_setting('cityhub.run_id')
+from (select * from gone union all select * from back) as n
+inner join lateral (
+    select e.event from identity.events as e
+    where e.subject_id = n.subject_id and e.event in ('minted', 'merged', 'retired', 'restored')
+    order by e.event_id desc limit 1
+) as latest on latest.event <> all (n.unless)
+order by n.subject_id;

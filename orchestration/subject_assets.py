@@ -33,6 +33,7 @@ def current_links(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Non
     """Link the records of this run to subjects."""
     # Imported here: linkage brings Polars and DuckDB, which the other commands should not pay.
     from identity.link import link
+    from identity.resolve import EVENTS
 
     reporter().begin("identity", 2)
     settings = hub_settings()
@@ -43,7 +44,7 @@ def current_links(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Non
     reporter().end("identity")
     metadata: dict[str, dg.MetadataValue] = {}
     for kind, result in results.items():
-        for name in ("minted", "adopted", "merged", "split", "linked"):
+        for name in (*EVENTS, "linked"):
             metadata[f"{kind}/{name}"] = dg.MetadataValue.int(getattr(result.resolved, name))
         for name in ("compared", "pairs", "asked"):
             metadata[f"{kind}/{name}"] = dg.MetadataValue.int(getattr(result, name))

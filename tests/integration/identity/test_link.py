@@ -139,6 +139,21 @@ def test_a_merge_keeps_the_older_id_and_leaves_a_redirect(city: City) -> None:
     assert last == ("merged", old["b"], old["a"])
 
 
+def test_a_record_that_is_gone_keeps_no_subject_from_being_merged(city: City) -> None:
+    city.put("a", **REGISTER, **RESIDENT, citizen_no=NUMBER)
+    for key in "bc":
+        city.put(key, name="李红", phone="13912340002")
+    city.link()
+    old = city.ids()
+    assert old["b"] == old["c"] != old["a"]
+    city.drop("c")
+    city.link()
+    city.put("b", name="李红", phone="13912340002", citizen_no=NUMBER)
+    city.link()
+    last = city.rows("select event, subject_id, other_subject_id from identity.events order by event_id")[-1]
+    assert last == ("merged", old["b"], old["a"])
+
+
 def test_two_people_may_undo_a_link_and_it_stays_undone(city: City) -> None:
     city.put("a", **REGISTER, **RESIDENT, citizen_no=NUMBER)
     city.put("b", name="王小明", phone=PHONE)

@@ -83,6 +83,24 @@ def test_a_corrected_number_leaves_the_first_persons_id_alone(hub: Database) -> 
     assert events(hub)[-1] == ("split", first["a"], second["a"])
 
 
+def test_records_that_part_are_told_one_by_one(hub: Database) -> None:
+    first = day(hub, ("a", "N1"), ("b", "N1"))
+    second = day(hub, ("a", "N2"), ("b", "N3"))
+    left = first["a"]
+    assert events(hub)[-3:] == [("split", left, second["a"]), ("split", left, second["b"]), ("retired", left, None)]
+
+
+def test_an_id_nobody_speaks_of_is_retired_and_restored_with_its_record(hub: Database) -> None:
+    first = day(hub, ("a", "N1"), ("b", None))
+    day(hub, ("a", "N1"))
+    assert events(hub)[-1] == ("retired", first["b"], None)
+    before = events(hub)
+    assert day(hub, ("a", "N1"), run="again") == {"a": first["a"]}
+    assert events(hub) == before
+    assert day(hub, ("a", "N1"), ("b", None)) == first
+    assert events(hub)[-1] == ("restored", first["b"], None)
+
+
 def test_losing_the_number_keeps_the_id(hub: Database) -> None:
     first = day(hub, ("a", "N1"), ("b", "N1"))
     assert day(hub, ("a", None), ("b", "N1")) == first
@@ -114,11 +132,20 @@ def test_whatever_happens_two_numbers_never_share_an_id(hub: Database, history: 
             "delete from identity.links; delete from identity.events; delete from identity.identifiers;"
             " delete from identity.subjects"
         )
+    before: dict[str, str] = {}
     for records in history:
+        known = len(events(hub))
         ids = day(hub, *records.items())
         assert ids.keys() == records.keys()
         for one, number in records.items():
             for other, other_number in records.items():
                 if number is not None and other_number is not None:
                     assert (ids[one] == ids[other]) == (number == other_number)
+        told = events(hub)[known:]
+        went = {(old, new) for event, old, new in told if event in ("merged", "split")}
+        assert {(before[key], ids[key]) for key in before.keys() & ids.keys() if before[key] != ids[key]} <= went
+        ended = {subject for event, subject, _ in told if event in ("merged", "retired")}
+        assert set(before.values()) - set(ids.values()) == ended & set(before.values())
         assert day(hub, *reversed(records.items())) == ids
+        assert events(hub)[known:] == told
+        before = ids
