@@ -48,11 +48,13 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# How a model is restated: what it says of the touched goes, what was selected for them comes. #}
+{# How a model is restated: what it says of the touched goes, what was selected for them comes. A condition may speak of
+   :based_on, the business date of the base, and of :window_start, the first day shown. #}
 {% macro get_incremental_touched_sql(given) -%}
     {%- set columns = given['dest_columns'] | map(attribute='quoted') | join(', ') -%}
     delete from {{ given['target_relation'] }}
-    where {{ given['incremental_predicates'] | join(' and ') }};
+    where {{ given['incremental_predicates'] | join(' and ')
+        | replace(':based_on', first_day(mart_base())) | replace(':window_start', window_start()) }};
     insert into {{ given['target_relation'] }} ({{ columns }})
     select {{ columns }}
     from {{ given['temp_relation'] }}
@@ -124,6 +126,36 @@
             from {{ named }} as ledger
             where ledger.system = '{{ system }}' and ledger.table_name = '{{ table_name }}'
         )
+    {%- else -%}
+        true
+    {%- endif -%}
+{%- endmacro %}
+
+{# A market fact that is touched itself, or whose enterprise is. #}
+{% macro touched_fact(table_name, key) -%}
+    {%- set named = ledger('touched_records') -%}
+    {%- set is_of_touched = touched_subject('enterprises', 'touched.enterprise_id') -%}
+    {%- if restates() -%}
+        {{ key }} in (
+            select ledger.record_key
+            from {{ named }} as ledger
+            where ledger.system = 'market_supervision' and ledger.table_name = '{{ table_name }}'
+            union
+            select touched.record_key
+            from {{ ref('int_market_facts') }} as touched
+            where
+                touched.table_name = '{{ table_name }}'
+                and {{ is_of_touched }}
+        )
+    {%- else -%}
+        true
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro touched_home(column) -%}
+    {%- set named = ledger('touched_homes') -%}
+    {%- if restates() -%}
+        {{ column }} in (select ledger.home_no from {{ named }} as ledger)
     {%- else -%}
         true
     {%- endif -%}

@@ -26,13 +26,20 @@ with facts as (
 select
     fact.table_name,
     fact.record_key,
-    coalesce(registered.enterprise_id, by_key.enterprise_id, own.enterprise_id) as enterprise_id
+    coalesce(
+        registered.enterprise_id,
+        (
+            select min(certified.enterprise_id)
+            from {{ ref('int_enterprise_links') }} as certified
+            where certified.enterprise_key = fact.uscc_key
+        ),
+        own.enterprise_id
+    ) as enterprise_id
 from facts as fact
 left join {{ ref('int_enterprise_links') }} as registered
     on registered.system = 'market_supervision'
     and registered.table_name = 'enterprises'
     and fact.uscc = registered.record_key
-left join {{ ref('int_enterprise_keys') }} as by_key on fact.uscc_key = by_key.enterprise_key
 left join {{ ref('int_enterprise_links') }} as own
     on own.system = 'market_supervision'
     and fact.table_name = own.table_name

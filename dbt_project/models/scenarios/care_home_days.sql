@@ -1,6 +1,23 @@
 -- Home × day over the months shown: elders in residence and licensed beds. A home counts from the day it was filed.
 -- Licensed beds are those of today's register; the register keeps no history of them.
-with days as (
+with homes as (
+    select
+        home_no,
+        town_code,
+        filed_on,
+        licensed_beds
+    from {{ ref('stg_care_homes__institution') }}
+),
+
+stays as (
+    select
+        home_no,
+        admitted_on,
+        discharged_on
+    from {{ ref('stg_care_homes__stay') }}
+),
+
+days as (
     select ({{ window_start() }} + step)::date as on_date
     from generate_series(0, {{ business_date() }} - {{ window_start() }}) as step
 ),
@@ -11,18 +28,20 @@ movements as (
         home_no,
         greatest(admitted_on, {{ window_start() }}) as on_date,
         1 as change
-    from {{ ref('stg_care_homes__stay') }}
+    from stays
     where
-        admitted_on <= {{ business_date() }}
+        {{ touched_home('home_no') }}
+        and admitted_on <= {{ business_date() }}
         and (discharged_on is null or (discharged_on > admitted_on and discharged_on > {{ window_start() }}))
     union all
     select
         home_no,
         discharged_on,
         -1
-    from {{ ref('stg_care_homes__stay') }}
+    from stays
     where
-        admitted_on <= {{ business_date() }}
+        {{ touched_home('home_no') }}
+        and admitted_on <= {{ business_date() }}
         and discharged_on > admitted_on
         and discharged_on > {{ window_start() }}
         and discharged_on <= {{ business_date() }}
@@ -49,9 +68,34 @@ occupied as (
             order by days.on_date
             rows unbounded preceding
         )::integer as in_residence_count
-    from {{ ref('stg_care_homes__institution') }} as home
+    from homes as home
     cross join days
     left join net on home.home_no = net.home_no and days.on_date = net.on_date
+    where {{ touched_home('home.home_no') }}
+    {%- if restates() and days_passed(mart_base()) %}
+    union all
+    -- Of all other homes the days that came since the base.
+    select
+        home.home_no,
+        home.town_code,
+        home.filed_on,
+        home.licensed_beds,
+        days.on_date,
+        coalesce(since.in_residence_count, 0)
+    from homes as home
+    inner join days on days.on_date > {{ first_day(mart_base()) }}
+    left join (
+        select
+            stays.home_no,
+            days.on_date,
+            count(*)::integer as in_residence_count
+        from stays
+        inner join days on {{ in_residence('stays', 'days.on_date') }}
+        where days.on_date > {{ first_day(mart_base()) }}
+        group by stays.home_no, days.on_date
+    ) as since on home.home_no = since.home_no and days.on_date = since.on_date
+    where not {{ touched_home('home.home_no') }}
+    {%- endif %}
 )
 
 select

@@ -12,4 +12,6 @@ select
     is_standard_disposal,
     is_closed_on_time
 from {{ ref('cases') }}
-where is_valid
+where
+    is_valid
+    and {{ touched_record('urban_management', 'cases', 'case_no') }}

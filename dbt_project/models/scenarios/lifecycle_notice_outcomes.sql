@@ -18,4 +18,6 @@ from {{ ref('stg_market_supervision__lifecycle_notice') }} as notice
 left join {{ ref('int_market_facts') }} as fact
     on fact.table_name = 'lifecycle_notices' and notice.notice_no = fact.record_key
 left join register_town on fact.enterprise_id = register_town.enterprise_id
-where notice.due_at < {{ business_end() }}
+where
+    notice.due_at < {{ business_end() }}
+    and {{ touched_fact('lifecycle_notices', 'notice.notice_no') }}

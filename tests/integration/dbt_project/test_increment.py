@@ -20,6 +20,8 @@ WITHIN = (
     *("subjects.residents", "subjects.int_resident_golden", "subjects.int_enterprise_golden"),
     *("subjects.int_resident_addresses", "identity.int_resident_links", "identity.int_enterprise_links"),
     *("identity.int_market_facts", "identity.int_person_records", "identity.int_enterprise_records"),
+    *("scenarios.case_outcomes", "scenarios.lifecycle_notice_outcomes", "scenarios.care_home_days"),
+    "identity.int_stay_homes",
 )
 
 
