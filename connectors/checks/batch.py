@@ -34,6 +34,7 @@ class Checked:
             text: list of {rule, column, severity}, every reason the row has), `position` (JSON text or null).
             NUL characters, which jsonb refuses, are written as U+2400 in both texts.
         kept: the good rows' numbers in the frame, from 0.
+        is_warned: which of the good rows break a rule of severity warn.
         warnings: rows per rule of severity warn, good and rejected ones together, by the rule's name.
         rejections: rows per rule that refused them; a row counts under each of its reasons.
     """
@@ -41,6 +42,7 @@ class Checked:
     good: pl.DataFrame
     rejected: pl.DataFrame
     kept: pl.Series
+    is_warned: pl.Series
     warnings: dict[str, int] = field(default_factory=dict)
     rejections: dict[str, int] = field(default_factory=dict)
 
@@ -85,12 +87,14 @@ class RowChecks:
         if within_frame_keys:
             findings += _key_findings(table, typed, findings)
         is_bad = _any_of([finding.rows for finding in findings if finding.severity == "reject"], frame.height)
+        is_warned = _any_of([finding.rows for finding in findings if finding.severity == "warn"], frame.height)
         whole = pl.DataFrame([*typed.get_columns(), *identified.get_columns()])
         good = whole.filter(~is_bad) if is_bad.any() else whole
         return Checked(
             good=_with_keys(table, good, self._tokens).select(*(name for name, _ in typed_columns(table))),
             rejected=_rejected(table, frame, texts, findings, is_bad),
             kept=(~is_bad).arg_true().cast(pl.Int64),
+            is_warned=is_warned.filter(~is_bad),
             warnings={f.name: int(f.rows.sum()) for f in findings if f.severity == "warn"},
             rejections={f.name: int(f.rows.sum()) for f in findings if f.severity == "reject"},
         )

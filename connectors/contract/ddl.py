@@ -84,11 +84,17 @@ def stage_table_ddl(table: TableContract, stage_name: str, *, is_lasting: bool =
     ]
 
 
-def roll_table_ddl(table: TableContract, roll_name: str) -> list[str]:
-    """Statements that create the list of a batch's good rows: what decides which of them counts, and the hash."""
+def roll_columns(table: TableContract) -> tuple[tuple[str, str], ...]:
+    """(name, Postgres type) of what a list of good rows carries: what decides which row counts and how far it goes,
+    and a hash of the typed values (`_content`), which stands for the columns that are not there."""
     kinds = dict(typed_columns(table))
     names = dict.fromkeys((*table.key, *filter(None, (table.cursor, table.as_of_column))))
-    lines = [*(f"{quote(name)} {kinds[name]}" for name in names), *(f"{n} {k}" for n, k in STAGE_BOOKKEEPING)]
+    return (*((name, kinds[name]) for name in names), ("_content", "bigint"))
+
+
+def roll_table_ddl(table: TableContract, roll_name: str) -> list[str]:
+    """Statements that create the list of a batch's good rows."""
+    lines = [f"{quote(name)} {kind}" for name, kind in (*roll_columns(table), *STAGE_BOOKKEEPING)]
     return [f"create unlogged table {quote_qualified(roll_name)} ({', '.join(lines)})"]
 
 

@@ -1,4 +1,4 @@
-"""Which rows of a complete pull raw holds as they are, known while they come: they are not written a second time.
+"""Which rows of a complete pull raw holds as they are, known when they come: they are not checked or written again.
 
 Of each of raw's rows half of its hash is kept in memory, 8 bytes, sorted. What is not found there is staged. Behind the
 last row Postgres is told which raw rows did not come, by their place, so that it reads these and no others.
@@ -80,14 +80,11 @@ class Known:
 
 def load_known(connection: Connection, table: TableContract) -> Known | None:
     """What raw holds; None where that is too much to be kept in memory."""
-    row = connection.execute(
-        f"select count(*) from {quote_qualified(table.qualified_name)} where _deleted_at is null".encode()
-    ).fetchone()
-    assert row is not None
-    if row[0] > MOST_ROWS:
-        return None
-    halves, end = np.empty(int(row[0]), np.uint64), 0
+    # Room for the most there may be: what is not written to takes no memory.
+    halves, end = np.empty(MOST_ROWS, np.uint64), 0
     for rows in _listed(connection, table):
+        if end + len(rows) > MOST_ROWS:
+            return None
         halves[end : end + len(rows)] = _halves(rows[:, :16])
         end += len(rows)
     return Known(halves[:end])

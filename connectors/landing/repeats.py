@@ -22,7 +22,7 @@ import psycopg
 from connectors.contract import TableContract
 from connectors.contract.ddl import quote, quote_qualified, typed_columns
 from connectors.landing.fresh import drop_key
-from connectors.landing.names import REPEATS, SET_ASIDE, key_list, key_text, same_key
+from connectors.landing.names import REPEATS, SET_ASIDE, column_list, key_list, key_text, same_key
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 # Rule a row is refused for, and its key as raw writes it.
@@ -48,7 +48,8 @@ def settle_repeats(
     ).fetchone()
     if found is None or not found[0]:
         return Repeats()
-    connection.execute(_fates(table, name).encode())
+    content = "s._content" if columns else column_list(table, "s")
+    connection.execute(_fates(table, name, content).encode())
     columns = columns or [name for name, _ in typed_columns(table)]
     is_append = table.load_mode == "append"
     refused = {"contradiction": "unique_key"} if is_append else {"contradiction": "unique_key", "copy": "duplicate_row"}
@@ -82,7 +83,8 @@ def put_back(connection: Connection, table: TableContract, stage: str) -> None:
         )
 
 
-def _fates(table: TableContract, stage: str) -> str:
+def _fates(table: TableContract, stage: str, content: str) -> str:
+    """`content`: what tells copies from other versions."""
     # The physical order of a table that was only copied into is the order of arrival.
     arrival = "s.ctid" if table.load_mode == "append" else "1"
     order = arrival if table.cursor is None else f"s.{quote(table.cursor)}"
@@ -94,12 +96,12 @@ with repeated as (
     select {keys} from {stage} group by {keys} having count(*) > 1
 ),
 versions as (
-    select s.ctid as tid, s._row_hash as hash, {order} as place, {key_list(table, "s")}
+    select s.ctid as tid, row({content}) as content, {order} as place, {key_list(table, "s")}
     from {stage} as s
     inner join repeated as k on {same_key(table, "s", "k")}
 ),
 copies as (
-    select *, row_number() over (partition by {keys}, hash order by tid {latest_copy}) as copy from versions
+    select *, row_number() over (partition by {keys}, content order by tid {latest_copy}) as copy from versions
 ),
 placed as (
     select tid, {keys}, dense_rank() over (partition by {keys} order by place desc nulls last) as place

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from connectors.contract import TableContract
-from connectors.contract.ddl import quote_qualified
+from connectors.contract.ddl import quote_qualified, roll_columns
 from connectors.landing.fresh import add_key, can_become_raw, is_empty
 from connectors.landing.known import is_key_once
 from connectors.landing.known import note_vanished as known_vanished
@@ -19,7 +19,7 @@ from connectors.landing.merge import Plan, make_plan, plan_anew, plan_first
 from connectors.landing.names import UNMATCHED, key_text
 from connectors.landing.repeats import Repeats, settle_repeats
 from connectors.landing.sift import can_sift, differing_arrivals, note_differences, note_vanished
-from connectors.landing.stage import Kind, Stage, roll_columns
+from connectors.landing.stage import Kind, Stage
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -71,7 +71,7 @@ def _settle_listed(
 ) -> tuple[Repeats, Plan]:
     repeats = Repeats()
     if not note_differences(connection, table, stage.roll):
-        repeats = settle_repeats(connection, table, stage.roll, roll_columns(table))
+        repeats = settle_repeats(connection, table, stage.roll, [name for name, _ in roll_columns(table)])
         stage.refuse(repeats.rejected)
         note_differences(connection, table, stage.roll)
     # What was noted stays, should a row not fit and the rest of the transaction be given up.

@@ -18,17 +18,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
 import psycopg
 
-from connectors.binary.layout import Bytes
+from connectors.binary.layout import Bytes, Places
 from connectors.binary.rows import binary_rows
-from connectors.checks import RowChecks
+from connectors.checks import Checked, RowChecks
 from connectors.checks.batch import Tokens
 from connectors.checks.values import as_texts, read_values
 from connectors.contract import TableContract
-from connectors.contract.ddl import quote, quote_qualified, roll_table_ddl, stage_table_ddl, typed_columns
-from connectors.landing.content import row_hashes
+from connectors.contract.ddl import quote, quote_qualified, roll_columns, roll_table_ddl, stage_table_ddl, typed_columns
+from connectors.landing.content import RowHashes, marked, typed_hashes
 from connectors.landing.known import Known
 from connectors.landing.names import (
     DIFFERENCES,
@@ -103,6 +104,7 @@ class Stage:
         self._connection = connection
         self._table = table
         self._checks = RowChecks(table, tokens)
+        self._hashes = RowHashes(table, tokens)
         self._spool = Spool()
         self._watch = TypeWatch(table)
         self._kinds = dict(typed_columns(table))
@@ -126,17 +128,24 @@ class Stage:
         self.exists = True
 
     def prepare(self, frame: pl.DataFrame) -> Prepared:
-        """Check a frame of rows as received and write what COPY is sent. Touches no connection: while one frame is
-        copied, another thread may prepare the next. Frames are prepared in the order they are added in."""
-        checked = self._checks.check(frame)
-        names = tuple(self._kinds) if self.roll == self.name else roll_columns(self._table)
+        """Check what raw does not hold of a frame of rows as received, and write what COPY is sent.
+
+        Touches no connection: while one frame is copied, another thread may prepare the next. Frames are prepared in
+        the order they are added in.
+        """
+        numbers = np.arange(self._prepared + 1, self._prepared + frame.height + 1)
+        self._prepared += frame.height
+        hashes, rest = self._hashes.of(frame), frame
+        if self.known is not None:
+            is_new = ~self.known.take(hashes)
+            rest, hashes, numbers = frame.filter(pl.Series(is_new)), hashes[is_new], numbers[is_new]
+        checked = self._checks.check(rest)
         self._note_highest(checked.good)
-        rows = self._rows(checked.good, names, checked.kept + (self._prepared + 1), self.known)
+        names, block = self._good(checked, hashes, numbers)
         rejected = checked.rejected
         if rejected.height:
             rejected = rejected.with_columns(match_key(self._table, rejected)).select(_REJECTED_COLUMNS)
-        self._prepared += frame.height
-        return Prepared(frame, names, rows, rejected, checked.warnings, checked.rejections)
+        return Prepared(frame, names, block, rejected, checked.warnings, checked.rejections)
 
     def add(self, prepared: Prepared) -> None:
         """Copy a prepared frame: good rows to the stage, the others with their reasons."""
@@ -166,10 +175,10 @@ class Stage:
         for name in (self.name, self.roll):
             self._connection.execute(f"truncate {quote_qualified(name)}".encode())
         everything = pl.Series(range(1, self.read + 1), dtype=pl.Int64)
-        names = roll_columns(self._table)
         for frame, numbers in self._spool.find(everything):
             checked = self._checks.check(frame)
-            self._copy_good(self.roll, self._rows(checked.good, names, numbers.gather(checked.kept)), names)
+            names, block = self._good(checked, self._hashes.of(frame), numbers.to_numpy())
+            self._copy_good(self.roll, block, names)
         self._connection.commit()
 
     def highest(self, column: str) -> Any:
@@ -183,8 +192,9 @@ class Stage:
     def fill(self, arrivals: pl.Series) -> None:
         """Stage the rows of a sifted batch that have these numbers. They were checked before, and are good."""
         for frame, numbers in _gathered(self._spool.find(arrivals)):
-            good = self._checks.check(frame).good
-            self._copy_good(self.name, self._rows(good, tuple(self._kinds), numbers), tuple(self._kinds))
+            checked = self._checks.check(frame)
+            hashes = marked(self._hashes.of(frame), checked.is_warned.to_numpy())
+            self._copy_good(self.name, self._rows(checked.good, hashes, numbers), tuple(self._kinds))
 
     def fill_up(self) -> None:
         """Stage every good row of a sifted batch, for one that is to be kept whole."""
@@ -194,9 +204,10 @@ class Stage:
         for frame, numbers in self._spool.find(everything):
             checked = self._checks.check(frame)
             arrivals = numbers.gather(checked.kept)
+            hashes = self._hashes.of(frame)[checked.kept.to_numpy()]
             is_kept = ~arrivals.is_in(list(self._refused))
             names = tuple(self._kinds)
-            rows = self._rows(checked.good.filter(is_kept), names, arrivals.filter(is_kept))
+            rows = self._rows(checked.good.filter(is_kept), hashes[is_kept.to_numpy()], arrivals.filter(is_kept))
             # Rows that do not fit the column's type are why the batch is held.
             with suppress(HeldBatch):
                 self._copy_good(self.name, rows, names)
@@ -231,14 +242,25 @@ class Stage:
         tables += [f"pg_temp.{name}" for name in names]
         self._connection.execute(f"drop table if exists {', '.join(tables)}".encode())
 
+    def _good(self, checked: Checked, hashes: Bytes, numbers: Places) -> tuple[Sequence[str], Bytes | None]:
+        """What the stage, or else the list, is sent of checked rows with these hashes and numbers of arrival."""
+        good, kept, is_warned = checked.good, checked.kept.to_numpy(), checked.is_warned.to_numpy()
+        hashes, numbers = marked(hashes[kept], is_warned), numbers[kept]
+        if self.known is not None and is_warned.any():
+            is_new = np.ones(len(kept), np.bool_)
+            is_new[is_warned] = ~self.known.take(hashes[is_warned])
+            good, hashes, numbers = good.filter(pl.Series(is_new)), hashes[is_new], numbers[is_new]
+        kinds = self._kinds
+        if self.roll != self.name:
+            kinds = dict(roll_columns(self._table))
+            good = good.with_columns(typed_hashes(good).alias("_content"))
+        return tuple(kinds), self._rows(good, hashes, pl.Series(numbers), kinds)
+
     def _rows(
-        self, good: pl.DataFrame, names: Sequence[str], arrivals: pl.Series, known: Known | None = None
+        self, good: pl.DataFrame, hashes: Bytes, arrivals: pl.Series, kinds: Mapping[str, str] | None = None
     ) -> Bytes | None:
-        hashes = row_hashes(good.select(tuple(self._kinds)))
-        if known is not None:
-            is_new = ~known.take(hashes)
-            good, hashes, arrivals = good.filter(is_new), hashes[is_new], arrivals.filter(pl.Series(is_new))
-        return binary_rows(good.select(names), self._kinds, hashes, arrivals) if good.height else None
+        kinds = kinds or self._kinds
+        return binary_rows(good.select(tuple(kinds)), kinds, hashes, arrivals) if good.height else None
 
     def _note_highest(self, good: pl.DataFrame) -> None:
         for column in filter(None, (self._table.cursor, self._table.as_of_column)):
@@ -307,12 +329,6 @@ def _together(parts: Sequence[tuple[pl.DataFrame, pl.Series]]) -> tuple[pl.DataF
         names = [name for name in frames[0].columns if name != POSITION]
         frames = [as_texts(frame, names).with_columns(frame.get_column(POSITION)) for frame in frames]
     return pl.concat(frames), pl.concat([numbers for _, numbers in parts])
-
-
-def roll_columns(table: TableContract) -> tuple[str, ...]:
-    """The contract's columns that a list of good rows carries: what decides which row counts, and how far it goes."""
-    names = (*table.key, *filter(None, (table.cursor, table.as_of_column)))
-    return tuple(dict.fromkeys(names))
 
 
 def _copy(connection: Connection, target: str, options: str, block: bytes | Bytes) -> None:

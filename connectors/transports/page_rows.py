@@ -1,4 +1,7 @@
-"""Items of several pages on their way to one frame: a frame a page costs more than reading the page."""
+"""Items of several pages on their way to one frame, since every frame costs its checks some milliseconds.
+
+Columns are made page by page, while the service works on the next: made for all pages at once, it would be kept waiting.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ class PageRows:
 
     def __init__(self, table: TableContract) -> None:
         self._names = table.column_names
-        self._columns: dict[str, list[Any]] = {}
+        self._parts: list[pl.DataFrame] = []
         self._pages: list[int] = []
         self._indexes: list[int] = []
         self._digests: set[int] = set()
@@ -38,8 +41,7 @@ class PageRows:
         if digest in self._digests:
             return False
         self._digests.add(digest)
-        for name, column in values.items():
-            self._columns[name] += column
+        self._parts.append(pl.DataFrame([text_column(name, column) for name, column in values.items()]))
         self._pages += [number] * len(items)
         self._indexes += range(len(items))
         return True
@@ -55,13 +57,12 @@ class PageRows:
 
     def frame(self) -> pl.DataFrame:
         """What waited, as received."""
-        columns = [text_column(name, values) for name, values in self._columns.items()]
-        frame = pl.DataFrame([*columns, positions(page=self._pages, index=self._indexes)])
+        frame = pl.concat(self._parts, rechunk=True).with_columns(positions(page=self._pages, index=self._indexes))
         self._clear()
         return frame
 
     def _clear(self) -> None:
-        self._columns = {name: [] for name in self._names}
+        self._parts = []
         self._pages, self._indexes = [], []
 
 

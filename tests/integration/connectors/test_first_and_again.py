@@ -34,11 +34,13 @@ class Counting:
         self._database = database
         self._passes = passes
         self.staged: list[int] = []
+        self.warnings: dict[str, int] = {}
 
     def __call__(self, request: GateRequest) -> GateResult:
         with self._database.psycopg("pipeline") as connection:
             (rows,) = connection.execute(f"select count(*) from {request.stage}".encode()).fetchone() or (0,)
         self.staged.append(rows)
+        self.warnings = dict(request.warnings)
         return GateResult(self._passes, failed=() if self._passes else ("told so",))
 
 
@@ -114,6 +116,36 @@ def test_a_key_that_comes_as_it_was_and_otherwise_is_refused_twice(
     result = kit.land(database, contract)
     assert (result.unchanged, result.updated, result.quarantined, result.deleted) == (29, 0, 2, 0)
     assert raw(database, contract) == before
+
+
+@pytest.mark.usefixtures("way")
+def test_a_row_that_only_warns_is_counted_each_time_it_comes(database: Database, kit: Any, make_row: Any) -> None:
+    contract = kit.contract("sql", "snapshot")
+    gate = Counting(database)
+    for name in ("滨江消防站", "改名", "又改名"):
+        # The row whose name changes is good; four others hold a number that is none.
+        rows = [make_row(n, id_no="31011" if n < 4 else None, name=name if n == 9 else "站") for n in range(30)]
+        kit.sqlite(rows)
+        result = kit.land(database, contract, gate=gate)
+        assert gate.warnings == {"id_no_identifier": 4}
+    assert (result.updated, result.unchanged, gate.staged) == (1, 29, [30, 1, 1])
+
+
+@pytest.mark.usefixtures("way")
+def test_a_row_written_in_another_way_is_unchanged_and_its_copy_a_copy(
+    database: Database, kit: Any, make_row: Any, raw: Any
+) -> None:
+    contract = kit.contract("sql", "snapshot")
+    kit.sqlite([make_row(n) for n in range(30)])
+    kit.land(database, contract)
+    before = raw(database, contract)
+    kit.sqlite([make_row(n, level="3.0" if n < 4 else "3") for n in range(30)] + [make_row(7, level=" 3")])
+    result = kit.land(database, contract)
+    assert (result.unchanged, result.updated, result.quarantined, result.deleted) == (30, 0, 1, 0)
+    assert raw(database, contract) == before
+    with database.psycopg("pipeline") as connection:
+        reasons = connection.execute("select row_key, reasons -> 0 ->> 'rule' from quarantine.rejected_rows").fetchall()
+    assert reasons == [("S007", "duplicate_row")]
 
 
 @pytest.mark.usefixtures("way")
