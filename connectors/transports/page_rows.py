@@ -1,6 +1,6 @@
 """Items of several pages on their way to one frame, since every frame costs its checks some milliseconds.
 
-Columns are made page by page, while the service works on the next: made for all pages at once, it would be kept waiting.
+Columns are made page by page, while the service works on the next: made for all at once, they would keep it waiting.
 """
 
 from __future__ import annotations
