@@ -15,7 +15,7 @@ from warehouse.database import Database
 from warehouse.settings import Settings
 
 # Of no part in any mart that is restated by what was touched: one copy will do.
-ASIDE = {"waste_weighings", "device_alarms", "device_uptime", "beds", "prices"}
+ASIDE = {"waste_weighings", "device_uptime", "beds"}
 ADDRESSES = {"home_address", "hukou_address"}
 
 _COPY_SUBJECTS = """

@@ -275,18 +275,6 @@ def relations(release: Release, kind: str, subject_id: str) -> list[Row]:
     )
 
 
-def timeline(release: Release, kind: str, subject_id: str, *, limit: int) -> list[Row]:
-    """What happened to a subject, newest first."""
-    return released(
-        release,
-        "select * from shared.timeline where subject_kind = :kind and subject_id = :id"
-        " order by on_date desc nulls last, at desc nulls last, event_id limit :limit",
-        kind=kind,
-        id=subject_id,
-        limit=limit,
-    )
-
-
 def subject_records(release: Release, kind: str, subject_id: str, *, limit: int, offset: int) -> list[Row]:
     """The source records that were joined into a subject, page by page."""
     return released(

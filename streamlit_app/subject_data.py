@@ -1,4 +1,4 @@
-"""What the subject's page reads beyond its row: findings, contradictions, household, and what was said before.
+"""What the subject's page reads beyond its row: findings, contradictions, household, events, and what was said before.
 
 As in `data`: the views' own rows of one release under the reader's role, nothing computed that belongs in dbt.
 """
@@ -9,6 +9,7 @@ from streamlit_app.data import Release, Row, released
 
 HOUSEHOLD_MOST = 12
 HISTORY_MOST = 40
+_ALARM = "(system = 'care_homes' and table_name = 'device_alarms')"
 
 
 def findings(release: Release, kind: str, subject_id: str) -> list[Row]:
@@ -62,3 +63,30 @@ def history(release: Release, kind: str, subject_id: str) -> list[Row]:
         id=subject_id,
         most=HISTORY_MOST,
     )
+
+
+def timeline(release: Release, kind: str, subject_id: str, *, with_alarms: bool, limit: int) -> list[Row]:
+    """What happened to a subject, newest first; what happened many times on a day once, counted."""
+    return released(
+        release,
+        "select on_date, event_kind, label_zh, label_en, system, table_name, count(*) as times"
+        " from shared.timeline where subject_kind = :kind and subject_id = :id"
+        f" and (:with_alarms or not {_ALARM})"
+        " group by on_date, event_kind, label_zh, label_en, system, table_name"
+        " order by on_date desc nulls last, max(at) desc nulls last, event_kind, system, table_name limit :limit",
+        kind=kind,
+        id=subject_id,
+        with_alarms=with_alarms,
+        limit=limit,
+    )
+
+
+def alarm_count(release: Release, enterprise_id: str) -> int:
+    """Alarms of the care homes that an enterprise runs."""
+    [row] = released(
+        release,
+        "select count(distinct record_key) as n from shared.timeline"
+        f" where subject_kind = 'enterprise' and subject_id = :id and {_ALARM}",
+        id=enterprise_id,
+    )
+    return int(row["n"])

@@ -13,7 +13,7 @@ import streamlit as st
 from markupsafe import Markup
 
 from sharing.search import MAX_ROWS, Found, SubjectKind
-from streamlit_app import data, formats, subject_parts
+from streamlit_app import data, formats, subject_data, subject_parts
 from streamlit_app.components import (
     EMPTY,
     Column,
@@ -162,7 +162,7 @@ def _subject(page: Page, kind: str, subject_id: str) -> None:
         _relations(page, kind, subject_id)
         _cases(page, kind, subject_id)
     with right:
-        _timeline(page, kind, subject_id)
+        _timeline(page, kind, subject_id, row)
     subject_parts.history(page, kind, subject_id)
     _records(page, kind, subject_id)
 
@@ -252,14 +252,19 @@ def _cases(page: Page, kind: str, subject_id: str) -> None:
     pager(t, key, CASES_PER_PAGE, len(rows), rows[0]["total"] if rows else 0)
 
 
-def _timeline(page: Page, kind: str, subject_id: str) -> None:
+def _timeline(page: Page, kind: str, subject_id: str, subject: Row) -> None:
     t = page.t
     key = f"subject_events_{subject_id}"
     most = int(st.session_state.get(key, EVENTS_AT_FIRST))
-    # One row more than shown tells whether there are earlier ones.
-    found = data.timeline(page.release, kind, subject_id, limit=most + 1)
-    rows = found[:most]
     show(heading(t("subject.timeline"), t("subject.timeline_note")))
+    # A home's devices call many times a day, which would hide everything else that its firm lives through.
+    alarms = (
+        subject_data.alarm_count(page.release, subject_id) if kind == "enterprise" and subject["care_home_no"] else 0
+    )
+    asked = bool(alarms) and st.toggle(t("subject.with_alarms", n=formats.number(alarms)), key=f"{key}_alarms")
+    # One row more than shown tells whether there are earlier ones.
+    found = subject_data.timeline(page.release, kind, subject_id, with_alarms=asked, limit=most + 1)
+    rows = found[:most]
     if not rows:
         show(box("table-empty", t("subject.no_events")))
         return
@@ -267,7 +272,7 @@ def _timeline(page: Page, kind: str, subject_id: str) -> None:
         box(
             "event",
             box("event-day", _event_day(page, row)),
-            box("event-text", t.pick(row, "label")),
+            box("event-text", _event_text(page, row)),
             box("event-source", table_label(page, f"{row['system']}.{row['table_name']}")),
         )
         for row in rows
@@ -280,6 +285,14 @@ def _timeline(page: Page, kind: str, subject_id: str) -> None:
 def _event_day(page: Page, row: Row) -> str:
     """The day of an event; of a death readers are given the year."""
     return value_text(page, BY_YEAR[1], row["on_date"]) if row["event_kind"] == DEATH else formats.day(row["on_date"])
+
+
+def _event_text(page: Page, row: Row) -> str:
+    """What happened, and how often on that day where it was more than once."""
+    label = page.t.pick(row, "label")
+    if row["times"] == 1:
+        return label
+    return page.t("format.dot").join([label, page.t("subject.times", n=formats.number(row["times"]))])
 
 
 def _remember(key: str, value: int) -> None:

@@ -1,44 +1,85 @@
-{#- event kind, staging model, day, instant (none: the source knows only the day), the event's own record,
-    the record whose link tells the resident. -#}
-{%- set resident_events = [
-    ('died', 'stg_civil_affairs__resident', 'died_on', none, 'civil_affairs', 'residents', 'person_no', 'residents', 'person_no'),
-    ('benefit_started', 'stg_civil_affairs__benefit', 'started_on', none, 'civil_affairs', 'benefits', 'grant_no', 'residents', 'person_no'),
-    ('benefit_ended', 'stg_civil_affairs__benefit', 'ended_on', none, 'civil_affairs', 'benefits', 'grant_no', 'residents', 'person_no'),
-    ('care_assessed', 'stg_civil_affairs__care_assessment', 'assessed_on', none, 'civil_affairs', 'care_assessments', 'assessment_no', 'residents', 'person_no'),
-    ('care_assessment_expired', 'stg_civil_affairs__care_assessment', 'valid_until', none, 'civil_affairs', 'care_assessments', 'assessment_no', 'residents', 'person_no'),
-    ('qualification_expired', 'stg_care_homes__staff_member', 'qualified_until', none, 'care_homes', 'staff', 'staff_no', 'staff', 'staff_no'),
-    ('health_cert_expired', 'stg_care_homes__staff_member', 'health_cert_until', none, 'care_homes', 'staff', 'staff_no', 'staff', 'staff_no'),
-    ('admitted', 'stg_care_homes__stay', 'admitted_on', none, 'care_homes', 'stays', 'stay_no', 'stays', 'stay_no'),
-    ('discharged', 'stg_care_homes__stay', 'discharged_on', none, 'care_homes', 'stays', 'stay_no', 'stays', 'stay_no'),
-    ('case_found', 'stg_urban_management__case', none, 'found_at', 'urban_management', 'cases', 'case_no', 'cases', 'case_no'),
-    ('case_disposed', 'stg_urban_management__case', none, 'disposed_at', 'urban_management', 'cases', 'case_no', 'cases', 'case_no'),
-    ('case_verified', 'stg_urban_management__case', none, 'verified_at', 'urban_management', 'cases', 'case_no', 'cases', 'case_no'),
-    ('case_closed', 'stg_urban_management__case', none, 'closed_at', 'urban_management', 'cases', 'case_no', 'cases', 'case_no'),
+{#- Of each source table the columns that date an event: staging model, system, table, the event's own record, the
+    record whose link tells the subject, and per kind what dates it (`day`: the source knows no hour; `instant`). -#}
+{%- set case_deadline = 'coalesce(event.extended_to, event.due_at)' -%}
+{%- set case_events = [
+    ('case_found', 'instant', 'event.found_at'),
+    ('case_filed', 'instant', 'event.filed_at'),
+    ('case_dispatched', 'instant', 'event.dispatched_at'),
+    ('case_contacted', 'instant', 'event.first_contact_at'),
+    ('case_overdue', 'instant', overdue('event.disposed_at', case_deadline, 'event.is_valid is not false')),
+    ('case_disposed', 'instant', 'event.disposed_at'),
+    ('case_verified', 'instant', 'event.verified_at'),
+    ('case_closed', 'instant', 'event.closed_at'),
 ] -%}
-{#- The last item: is the event's record one that identity resolution has seen, or a market fact. -#}
+{%- set resident_events = [
+    ('stg_civil_affairs__resident', 'civil_affairs', 'residents', 'person_no', 'residents', 'person_no', [
+        ('died', 'day', 'event.died_on'),
+    ]),
+    ('stg_civil_affairs__benefit', 'civil_affairs', 'benefits', 'grant_no', 'residents', 'person_no', [
+        ('benefit_started', 'day', 'event.started_on'),
+        ('benefit_ended', 'day', 'event.ended_on'),
+    ]),
+    ('stg_civil_affairs__care_assessment', 'civil_affairs', 'care_assessments', 'assessment_no', 'residents', 'person_no', [
+        ('care_assessed', 'day', 'event.assessed_on'),
+        ('care_assessment_expired', 'day', 'event.valid_until'),
+    ]),
+    ('stg_care_homes__staff_member', 'care_homes', 'staff', 'staff_no', 'staff', 'staff_no', [
+        ('qualification_expired', 'day', 'event.qualified_until'),
+        ('health_cert_expired', 'day', 'event.health_cert_until'),
+    ]),
+    ('stg_care_homes__stay', 'care_homes', 'stays', 'stay_no', 'stays', 'stay_no', [
+        ('admitted', 'day', 'event.admitted_on'),
+        ('discharged', 'day', 'event.discharged_on'),
+    ]),
+    ('stg_urban_management__case', 'urban_management', 'cases', 'case_no', 'cases', 'case_no', case_events),
+] -%}
+{#- Of firms: is the event's record one that identity resolution has seen (link), or a market fact (fact). -#}
 {%- set enterprise_events = [
-    ('established', 'stg_market_supervision__enterprise', 'established_on', none, 'market_supervision', 'enterprises', 'uscc', true),
-    ('licence_granted', 'stg_market_supervision__licence', 'valid_from', none, 'market_supervision', 'licences', 'licence_no', false),
-    ('licence_expired', 'stg_market_supervision__licence', 'valid_until', none, 'market_supervision', 'licences', 'licence_no', false),
-    ('care_home_filed', 'stg_care_homes__institution', 'filed_on', none, 'care_homes', 'institutions', 'home_no', true),
-    ('equipment_maintained', 'stg_market_supervision__special_equipment', 'last_maintained_on', none, 'market_supervision', 'special_equipment', 'equipment_no', false),
-    ('equipment_due', 'stg_market_supervision__special_equipment', 'next_due_on', none, 'market_supervision', 'special_equipment', 'equipment_no', false),
-    ('inspected', 'stg_market_supervision__inspection', 'inspected_on', none, 'market_supervision', 'inspections', 'inspection_no', false),
-    ('inspection_published', 'stg_market_supervision__inspection', 'published_on', none, 'market_supervision', 'inspections', 'inspection_no', false),
-    ('penalised', 'stg_market_supervision__penalty', 'decided_on', none, 'market_supervision', 'penalties', 'penalty_no', false),
-    ('penalty_published', 'stg_market_supervision__penalty', 'published_on', none, 'market_supervision', 'penalties', 'penalty_no', false),
-    ('lifecycle_item_sent', 'stg_market_supervision__lifecycle_notice', none, 'sent_at', 'market_supervision', 'lifecycle_notices', 'notice_no', false),
-    ('lifecycle_item_done', 'stg_market_supervision__lifecycle_notice', none, 'done_at', 'market_supervision', 'lifecycle_notices', 'notice_no', false),
-    ('case_found', 'stg_urban_management__case', none, 'found_at', 'urban_management', 'cases', 'case_no', true),
-    ('case_disposed', 'stg_urban_management__case', none, 'disposed_at', 'urban_management', 'cases', 'case_no', true),
-    ('case_verified', 'stg_urban_management__case', none, 'verified_at', 'urban_management', 'cases', 'case_no', true),
-    ('case_closed', 'stg_urban_management__case', none, 'closed_at', 'urban_management', 'cases', 'case_no', true),
+    ('stg_market_supervision__enterprise', 'market_supervision', 'enterprises', 'uscc', 'link', [
+        ('established', 'day', 'event.established_on'),
+    ]),
+    ('stg_market_supervision__licence', 'market_supervision', 'licences', 'licence_no', 'fact', [
+        ('licence_granted', 'day', 'event.valid_from'),
+        ('licence_expired', 'day', 'event.valid_until'),
+    ]),
+    ('stg_market_supervision__special_equipment', 'market_supervision', 'special_equipment', 'equipment_no', 'fact', [
+        ('equipment_maintained', 'day', 'event.last_maintained_on'),
+        ('equipment_due', 'day', 'event.next_due_on'),
+    ]),
+    ('stg_market_supervision__inspection', 'market_supervision', 'inspections', 'inspection_no', 'fact', [
+        ('inspected', 'day', 'event.inspected_on'),
+        ('inspection_published', 'day', 'event.published_on'),
+    ]),
+    ('stg_market_supervision__penalty', 'market_supervision', 'penalties', 'penalty_no', 'fact', [
+        ('penalised', 'day', 'event.decided_on'),
+        ('penalty_published', 'day', 'event.published_on'),
+    ]),
+    ('stg_market_supervision__lifecycle_notice', 'market_supervision', 'lifecycle_notices', 'notice_no', 'fact', [
+        ('lifecycle_item_sent', 'instant', 'event.sent_at'),
+        ('lifecycle_item_overdue', 'instant', overdue('event.done_at', 'event.due_at')),
+        ('lifecycle_item_done', 'instant', 'event.done_at'),
+    ]),
+    ('stg_care_homes__institution', 'care_homes', 'institutions', 'home_no', 'link', [
+        ('care_home_filed', 'day', 'event.filed_on'),
+    ]),
+    ('stg_urban_management__case', 'urban_management', 'cases', 'case_no', 'link', case_events),
+] -%}
+{#- What happens in a care home happens to the firm that runs it; no alarm names an elder. -#}
+{%- set home_events = [
+    ('stg_care_homes__price', 'prices', price_key('event'), [
+        ('price_filed', 'day', 'event.filed_on'),
+    ]),
+    ('stg_care_homes__device_alarm', 'device_alarms', 'event.alarm_no', [
+        ("'alarm_' || event.kind", 'instant', 'event.raised_at'),
+        ('alarm_acknowledged', 'instant', 'event.acknowledged_at'),
+        ('alarm_cleared', 'instant', 'event.cleared_at'),
+    ]),
 ] -%}
 -- What happened to each subject, in one list; what lies after the business date is not known yet.
--- Whose records are whose, narrow and once: each kind of event would look through all links by itself.
+-- Whose records are whose, narrow and once: each source table would look through all links by itself.
 with residents as materialized (
     select
-        resident_id,
+        resident_id as subject_id,
         source,
         record_key
     from {{ ref('int_resident_links') }}
@@ -47,7 +88,7 @@ with residents as materialized (
 
 enterprises as materialized (
     select
-        enterprise_id,
+        enterprise_id as subject_id,
         source,
         record_key
     from {{ ref('int_enterprise_links') }}
@@ -56,45 +97,84 @@ enterprises as materialized (
 
 facts as materialized (
     select
-        enterprise_id,
-        table_name,
+        enterprise_id as subject_id,
+        'market_supervision.' || table_name as source,
         record_key
     from {{ ref('int_market_facts') }}
     where {{ touched_subject('enterprises', 'enterprise_id') }}
 ),
 
+-- Of all firms: alarms and prices are restated by their own record. A home has some every day, and that must not
+-- restate all the years of its firm.
+homes as materialized (
+    select
+        enterprise_id as subject_id,
+        record_key as home_no
+    from {{ ref('int_enterprise_links') }}
+    where source = 'care_homes.institutions'
+),
+
 happened as (
-    {%- for kind, model, day, instant, system, table_name, key, link_table, link_key in resident_events %}
+    {%- for model, system, table_name, key, link_table, link_key, events in resident_events %}
     select
         'resident' as subject_kind,
-        link.resident_id as subject_id,
-        {{ 'event.' ~ day if day else local_date('event.' ~ instant) }} as on_date,
-        {{ 'event.' ~ instant if instant else 'null::timestamptz' }} as at,
-        '{{ kind }}' as event_kind,
+        link.subject_id,
         '{{ system }}' as system,
         '{{ table_name }}' as table_name,
-        event.{{ key }} as record_key
+        event.{{ key }} as record_key,
+        told.event_kind,
+        told.on_date,
+        told.at
     from {{ ref(model) }} as event
     inner join residents as link
         on link.source = '{{ system }}.{{ link_table }}' and event.{{ link_key }} = link.record_key
+    cross join lateral {{ dated(events) }} as told (event_kind, on_date, at)
     union all
     {%- endfor %}
-    {%- for kind, model, day, instant, system, table_name, key, is_record in enterprise_events %}
-    {%- set by_record = "link.source = '" ~ system ~ "." ~ table_name ~ "'" %}
-    {%- set by_fact = "link.table_name = '" ~ table_name ~ "'" %}
+    {%- for model, system, table_name, key, through, events in enterprise_events %}
     select
-        'enterprise' as subject_kind,
-        link.enterprise_id as subject_id,
-        {{ 'event.' ~ day if day else local_date('event.' ~ instant) }} as on_date,
-        {{ 'event.' ~ instant if instant else 'null::timestamptz' }} as at,
-        '{{ kind }}' as event_kind,
-        '{{ system }}' as system,
-        '{{ table_name }}' as table_name,
-        event.{{ key }} as record_key
+        'enterprise',
+        link.subject_id,
+        '{{ system }}',
+        '{{ table_name }}',
+        event.{{ key }},
+        told.event_kind,
+        told.on_date,
+        told.at
     from {{ ref(model) }} as event
-    inner join {{ 'enterprises' if is_record else 'facts' }} as link
-        on {{ by_record if is_record else by_fact }}
-        and event.{{ key }} = link.record_key
+    inner join {{ {'link': 'enterprises', 'fact': 'facts'}[through] }} as link
+        on link.source = '{{ system }}.{{ table_name }}' and event.{{ key }} = link.record_key
+    cross join lateral {{ dated(events) }} as told (event_kind, on_date, at)
+    union all
+    {%- endfor %}
+    {%- for kind, links in [('resident', 'residents'), ('enterprise', 'enterprises')] %}
+    select
+        '{{ kind }}',
+        link.subject_id,
+        'urban_management',
+        'case_steps',
+        concat_ws('|', event.case_no, event.seq),
+        event.event_kind,
+        {{ local_date('event.step_at') }},
+        event.step_at
+    from {{ ref('int_case_events') }} as event
+    inner join {{ links }} as link on link.source = 'urban_management.cases' and event.case_no = link.record_key
+    union all
+    {%- endfor %}
+    {%- for model, table_name, key, events in home_events %}
+    select
+        'enterprise',
+        home.subject_id,
+        'care_homes',
+        '{{ table_name }}',
+        {{ key }},
+        told.event_kind,
+        told.on_date,
+        told.at
+    from {{ ref(model) }} as event
+    inner join homes as home on event.home_no = home.home_no
+    cross join lateral {{ dated(events) }} as told (event_kind, on_date, at)
+    where {{ touched_record('care_homes', table_name, key) }}
     {%- if not loop.last %}
     union all
     {%- endif %}

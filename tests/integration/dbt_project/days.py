@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from warehouse.database import Database
 
 # Of these nothing reaches a mart that is restated by what was touched.
-ASIDE = {"beds", "prices", "device_alarms", "device_uptime", "waste_weighings"}
+ASIDE = {"beds", "device_uptime", "waste_weighings"}
 
 
 class Marts:

@@ -21,7 +21,7 @@ WITHIN = (
     *("subjects.int_resident_addresses", "identity.int_resident_links", "identity.int_enterprise_links"),
     *("identity.int_market_facts", "identity.int_person_records", "identity.int_enterprise_records"),
     *("scenarios.case_outcomes", "scenarios.lifecycle_notice_outcomes", "scenarios.care_home_days"),
-    "identity.int_stay_homes",
+    *("identity.int_stay_homes", "subjects.int_case_events"),
 )
 
 

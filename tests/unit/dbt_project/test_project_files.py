@@ -24,6 +24,8 @@ CLOCKS = re.compile(
 UNORDERED = re.compile(r"\b(array_agg|string_agg|any_value|json_agg|jsonb_agg)\s*\((?![^;]*?\border\s+by\b)", re.I)
 BILINGUAL = re.compile(r"[\u4e00-\u9fff].* / \S")
 PUBLIC = ("subjects", "scoring")
+# Dated columns that date no event of a subject: an attribute, the source's bookkeeping, daily readings.
+NO_EVENTS = {"birth_on", "updated_at", "on_date", "weighed_on"}
 
 
 def sql_files() -> list[Path]:
@@ -35,6 +37,10 @@ def code_of(path: Path) -> str:
     """The file without comments."""
     text = re.sub(r"\{#.*?#\}", "", path.read_text(encoding="utf-8"), flags=re.S)
     return re.sub(r"--[^\n]*", "", text)
+
+
+def model_code(path: str) -> str:
+    return (DBT_PROJECT_DIR / "models" / f"{path}.sql").read_text(encoding="utf-8")
 
 
 def seed(name: str) -> list[dict[str, str]]:
@@ -132,10 +138,42 @@ def test_labels_name_what_the_contracts_and_seeds_hold() -> None:
         codes = columns[column].enum
         assert codes, f"{table}.{column} has no list of values"
         assert {(kind, code) for code in codes} <= labelled
-    timeline = (DBT_PROJECT_DIR / "models/subjects/timeline.sql").read_text(encoding="utf-8")
-    events = set(re.findall(r"^    \('(\w+)', 'stg_", timeline, re.M))
-    assert len(events) > 10
-    assert {("event_kind", event) for event in events} <= labelled
+
+
+def test_every_kind_of_event_is_labelled_once_made_and_told_in_the_reference() -> None:
+    timeline, steps = model_code("subjects/timeline"), model_code("subjects/helpers/int_case_events")
+    kinds = set(re.findall(r"\('(\w+)', '(?:day|instant)', ", timeline))
+    milestones = set(re.findall(r"\('\w+', '(case_\w+)', '\w+_at'\)", steps))
+    assert len(kinds) > 30
+    assert milestones <= kinds
+    kinds |= {f"{kind}_again" for kind in milestones} | set(re.findall(r"'(case_\w+)'", steps))
+    alarms = {column.name: column for column in load_contracts()["care_homes"].table("device_alarms").columns}["kind"]
+    kinds |= {f"alarm_{kind}" for kind in alarms.enum or ()}
+    assert kinds == {row["code"] for row in seed("seed_labels") if row["kind"] == "event_kind"}
+    page = (DBT_PROJECT_DIR.parent / "docs" / "reference" / "subject-views.md").read_text(encoding="utf-8")
+    assert {kind for kind in kinds if f"`{kind}`" not in page} == set()
+
+
+def test_every_date_of_every_source_is_an_event_or_named_as_none() -> None:
+    timeline, steps = model_code("subjects/timeline"), model_code("subjects/helpers/int_case_events")
+    models = {}
+    for path in (DBT_PROJECT_DIR / "models" / "staging").rglob("stg_*.sql"):
+        [source] = re.findall(r"source\('raw_(\w+)', '(\w+)'\)", path.read_text(encoding="utf-8"))
+        models[source] = path.stem
+    of_cases = timeline[timeline.index("set case_deadline") : timeline.index("set resident_events")]
+    entries = re.split(r"^    \('(?=stg_)", timeline, flags=re.M)
+    seen = set()
+    for system in load_contracts().values():
+        for table in system.tables:
+            model = models[system.system, table.name]
+            told = "".join(entry for entry in entries if entry.startswith(f"{model}'"))
+            told += of_cases if "case_events" in told else steps if table.name == "case_steps" else ""
+            dates = {column.name for column in table.columns if column.pg_type in ("date", "timestamptz")}
+            seen |= dates & NO_EVENTS
+            dates -= NO_EVENTS
+            named = {name for name in dates if re.search(rf"\bevent\.{name}\b|\bstep_{name}\b", told)}
+            assert named == dates, f"{table.qualified_name}: {dates - named}"
+    assert seen == NO_EVENTS
 
 
 def test_indicators_seed_models_and_reference_agree() -> None:

@@ -299,6 +299,11 @@ def _subjects(connection: psycopg.Connection) -> None:
         for n in range(9)
         for kind, subject in (("resident", "R0000000000000000"), ("enterprise", "E0000000000000000"))
     ]
+    alarm = (
+        *("enterprise", "E0000000000000000", date(2026, 6, 29), "alarm_off_bed", "离床报警", "Off-bed alarm"),
+        *("care_homes", "device_alarms"),
+    )
+    events += [(f"a{n}", *alarm, f"A{n}") for n in range(3)]
     names = "event_id subject_kind subject_id on_date event_kind label_zh label_en system table_name record_key"
     _insert(connection, "shared.timeline", names, events)
     records = [

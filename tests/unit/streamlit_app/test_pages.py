@@ -180,6 +180,15 @@ def test_a_deep_link_shows_the_subject_whole(
         assert (part in text) != (part == "CNY"), part
 
 
+def test_a_homes_alarms_are_shown_on_request_and_counted_by_the_day(released: Database) -> None:
+    app = open_page("subject", kind="enterprise", id=ENTERPRISE)
+    assert "离床报警" not in words_of(app)
+    assert app.toggle[0].label == "显示设备报警（3 起）"
+    app.toggle[0].set_value(True).run()
+    assert "2026-06-29 离床报警 · 3 次 养老机构 · 设备报警" in words_of(app)
+    assert not open_page("subject", kind="resident", id=RESIDENT).toggle
+
+
 def test_search_lists_masked_matches_and_opens_one(released: Database) -> None:
     app = open_page("subject")
     app.text_input[0].set_value("李淑芬")

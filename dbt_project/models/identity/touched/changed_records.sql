@@ -15,6 +15,8 @@
     ('care_homes', 'institutions', 'home_no'),
     ('care_homes', 'stays', 'stay_no'),
     ('care_homes', 'staff', 'staff_no'),
+    ('care_homes', 'prices', price_key()),
+    ('care_homes', 'device_alarms', 'alarm_no'),
 ] -%}
 -- Records whose content moved since the base, deleted ones among them, and those that say something else therefore.
 with changed as (

@@ -17,6 +17,8 @@
     ('care_homes', 'institutions', 'home_no', ['filed_on'], []),
     ('care_homes', 'stays', 'stay_no', ['birth_on', 'admitted_on', 'discharged_on'], []),
     ('care_homes', 'staff', 'staff_no', ['qualified_until', 'health_cert_until'], []),
+    ('care_homes', 'prices', price_key(), ['filed_on'], []),
+    ('care_homes', 'device_alarms', 'alarm_no', [], ['raised_at', 'acknowledged_at', 'cleared_at']),
 ] -%}
 {#- Days reckoned from those of a record: rule, parameter and the day it looks back to. -#}
 {%- set look_backs = [
@@ -88,6 +90,21 @@ touched as (
             select moved.record_key
             from moved
             where moved.system = 'market_supervision' and moved.table_name = 'enterprises'
+        )
+    {%- endfor %}
+    {%- for table_name, key in [('prices', price_key()), ('device_alarms', 'alarm_no')] %}
+    union all
+    -- What a home says, another firm's since the home's own record is another's.
+    select
+        'care_homes',
+        '{{ table_name }}',
+        {{ key }}::text
+    from {{ source('raw_care_homes', table_name) }}
+    where
+        home_no in (
+            select moved.record_key
+            from moved
+            where moved.system = 'care_homes' and moved.table_name = 'institutions'
         )
     {%- endfor %}
     {%- if days_passed(base) %}
