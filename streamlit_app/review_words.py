@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sharing.review import PRIOR, RIVALS, Compared, Item, Step
@@ -15,6 +15,9 @@ CODED = {
     "citizen_no_grade": "identifier_grade",
     "enterprise_grade": "identifier_grade",
 }
+COMMITTEE = "near_committee_code"
+# The twelve digits of a committee begin with those of its town.
+TOWN_DIGITS = 9
 # Characters of 1949-12-31 that belong to each part.
 DATE_PARTS = {"year": {1, 2, 3, 4}, "month": {6, 7}, "day": {9, 10}}
 # More differing characters than this are not one slip, and a list of them says nothing.
@@ -46,12 +49,21 @@ def record(t: Texts, item: Item, side: str) -> str:
     return f"{source} {getattr(item, f'{side}_key')}"
 
 
-def value(t: Texts, attribute: str, shown: str | None) -> str | None:
-    """A masked value as people read it: codes by their label, moments by their day."""
+def value(t: Texts, attribute: str, shown: str | None, towns: Mapping[str, str]) -> str | None:
+    """A masked value as people read it: codes by their label, towns by their name, moments by their day.
+
+    Args:
+        towns: name of each town by its code; a town that is not among them is told by its code.
+    """
     if shown is None:
         return None
     if attribute == "updated_at":
         return shown[:10]
+    if attribute == "town_code":
+        return towns.get(shown, shown)
+    if attribute == COMMITTEE:
+        town = towns.get(shown[:TOWN_DIGITS])
+        return t("review.committee", town=town, code=shown) if town else shown
     return t.code(CODED[attribute], shown) if attribute in CODED else shown
 
 
@@ -71,6 +83,17 @@ def comparison(t: Texts, row: Compared) -> str:
     if len(row.positions) > MOST_POSITIONS:
         return f"{words} {t('review.many_positions', n=len(row.positions))}"
     return f"{words} {positions(t, row.positions)}"
+
+
+def remark(t: Texts, row: Compared, item: Item) -> str | None:
+    """Why the waterfall finds one neighbourhood where the records name two, if it does.
+
+    A caller may call about several; the model goes by the one he calls about most.
+    """
+    is_usual = any((step.comparison, step.level) == ("committee", "same_committee") for step in item.steps)
+    if row.attribute == COMMITTEE and row.comparison == "different" and is_usual:
+        return t("review.usual_committee")
+    return None
 
 
 def step(t: Texts, found: Step) -> str:

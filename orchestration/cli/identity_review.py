@@ -186,8 +186,8 @@ def _pair_table(t: Texts, item: Item, pair: list[Compared]) -> Table:
     cells = [
         [
             t.code("record_attribute", row.attribute),
-            *(words.value(t, row.attribute, value) for value in (row.left_value, row.right_value)),
-            words.comparison(t, row),
+            *(words.value(t, row.attribute, value, towns={}) for value in (row.left_value, row.right_value)),
+            t("format.stop").join(said for said in (words.comparison(t, row), words.remark(t, row, item)) if said),
         ]
         for row in pair
     ]

@@ -15,7 +15,7 @@ from sharing import review
 from sharing.review import WAITING, Compared, Item, Opinion, Outcome, ReviewRefused, State, Step, Verdict
 from streamlit_app import charts, data, formats
 from streamlit_app import review_words as words
-from streamlit_app.components import Column, Content, box, heading, notice, show, span, table, tag
+from streamlit_app.components import Column, Content, box, heading, join, notice, show, span, table, tag
 from streamlit_app.i18n import Texts
 from streamlit_app.shell import language, page_head, page_offset, pager
 
@@ -102,7 +102,7 @@ def _item(t: Texts, item_id: int, clerk: str) -> None:
     left, right = st.columns([7, 5], gap="large")
     with left:
         show(heading(t("review.pair"), t("review.pair_note")))
-        show(_pair(t, item, pair))
+        show(box("pair", _pair(t, item, pair)))
     with right:
         show(heading(t("review.waterfall"), t("review.waterfall_note")))
         if item.steps:
@@ -132,16 +132,33 @@ def _pair(t: Texts, item: Item, pair: Sequence[Compared]) -> Markup:
         Column(t("review.comparison")),
     ]
     sources = (box("wrap", words.record(t, item, side)) for side in ("left", "right"))
+    towns = _towns(t)
     body: list[list[Content]] = [[t("review.source"), *sources, formats.NONE]]
     body += [
         [
             t.code("record_attribute", row.attribute),
-            *(words.value(t, row.attribute, value) or formats.NONE for value in (row.left_value, row.right_value)),
-            span("strong" if row.comparison == "different" else "quiet", words.comparison(t, row)),
+            *(
+                box("wrap", words.value(t, row.attribute, value, towns) or formats.NONE)
+                for value in (row.left_value, row.right_value)
+            ),
+            _compared(t, item, row),
         ]
         for row in pair
     ]
     return table(columns, body, t("review.no_item"))
+
+
+def _compared(t: Texts, item: Item, row: Compared) -> Content:
+    words_of_row = span("strong" if row.comparison == "different" else "quiet", words.comparison(t, row))
+    remark = words.remark(t, row, item)
+    return words_of_row if remark is None else join([words_of_row, span("fact-source", remark)])
+
+
+def _towns(t: Texts) -> dict[str, str]:
+    """Names of the towns by code; none before the first release."""
+    release = data.current_release()
+    rows = [] if release is None else data.towns(release)
+    return {row["town_code"]: t.pick(row, "name") for row in rows}
 
 
 def _bars(t: Texts, item: Item) -> list[dict[str, str | float | bool]]:

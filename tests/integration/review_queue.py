@@ -75,7 +75,7 @@ def add_item(
     return int(row[0])
 
 
-def add_pair(db: Database) -> int:
+def add_pair(db: Database, **values: Any) -> int:
     """Two records of one person, one with a transposed number, and the item that asks about them."""
     same = {"name": "王小明", "birth_on": "1949-12-31", "sex_code": "female"}
     add_record(
@@ -85,7 +85,16 @@ def add_pair(db: Database) -> int:
         citizen_no=VALID,
         phone="13812345678",
         home_address="上海市浦东新区张杨路500号",
+        near_committee_code="310115004001",
         role="resident",
     )
-    add_record(db, "b", **same, citizen_no_written=TRANSPOSED, phone="13812345679", role="elder")
-    return add_item(db, "a", "b")
+    add_record(
+        db,
+        "b",
+        **same,
+        citizen_no_written=TRANSPOSED,
+        phone="13812345679",
+        near_committee_code="310115004002",
+        role="elder",
+    )
+    return add_item(db, "a", "b", **values)

@@ -207,6 +207,9 @@ def test_a_pair_is_shown_masked_with_what_differs(hub: Database) -> None:
     assert (found["birth_on"].left_value, found["birth_on"].comparison) == ("1949-**-**", "same")
     assert found["phone"].positions == [11]
     assert (found["home_address"].comparison, found["home_address"].positions) == ("one_missing", [])
+    committee = found["near_committee_code"]
+    assert (committee.left_value, committee.right_value) == ("310115004001", "310115004002")
+    assert (committee.comparison, committee.positions) == ("different", [])
     shown = str(found)
     assert all(value not in shown for value in (VALID, TRANSPOSED, "王小明", "12-31", "500号", "13812345678"))
 

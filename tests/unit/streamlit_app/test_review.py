@@ -82,7 +82,7 @@ def test_a_pair_is_shown_to_a_named_clerk_only_and_logged_once(hub: Database) ->
     app.text_input(key="review_clerk").set_value("李芳").run()
     app.run()
     text = words_of(app)
-    for part in ("王**", "110105********002X", "不同 第 12、13 位", "匹配概率 0.42%", "尚无意见"):
+    for part in ("王**", "110105********002X", "不同 第 12、13 位", "匹配概率 0.42%", "尚无意见", "310115004002"):
         assert part in text
     for value in (VALID, TRANSPOSED, "王小明", "1949-12-31", "张杨路500号"):
         assert value not in text
@@ -132,11 +132,27 @@ def test_an_item_that_is_not_there_is_said_so(hub: Database) -> None:
         ("citizen_no", [1, 4, 9, 12, 18], "不同 5 位"),
         ("birth_on", [7, 9, 10], "不同 月、日"),
         ("home_address", [], "不同"),
+        ("near_committee_code", [], "不同"),
     ],
 )
 def test_what_differs_is_said_as_people_say_it(attribute: str, positions: list[int], said: str) -> None:
     row = review.Compared(attribute, "a", "b", "different", positions)
     assert review_words.comparison(Texts("zh"), row) == said
+
+
+def test_a_neighbourhood_that_differs_but_counted_as_one_is_explained(hub: Database) -> None:
+    for key, level in (("b", "same_town"), ("c", "same_committee")):
+        add_item(hub, "a", key, waterfall=[{"comparison": "committee", "level": level, "weight": 6.2}])
+    row = review.Compared("near_committee_code", "a", "b", "different", [])
+    remarks = [review_words.remark(Texts("zh"), row, item) for item in review.queue(hub)[0]]
+    assert remarks == [None, "模型取其最常报告的居（村）委"]
+
+
+def test_places_are_told_by_their_town() -> None:
+    t, towns = Texts("zh"), {"310115004": "潍坊新村"}
+    assert review_words.value(t, "near_committee_code", "310115004001", towns) == "潍坊新村 310115004001"
+    assert review_words.value(t, "near_committee_code", "310115999001", towns) == "310115999001"
+    assert review_words.value(t, "town_code", "310115004", towns) == "潍坊新村"
 
 
 def test_the_catalogue_names_whatever_the_model_compares() -> None:
