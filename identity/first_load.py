@@ -45,10 +45,7 @@ def link_certified(connection: psycopg.Connection[Any], kind: Kind, run_id: str)
     relation, key, _ = KINDS[kind]
     configure(connection, kind, run_id, is_first_load=True)
     connection.execute(_SQL.format(relation=relation, key=key).encode())
-    row = connection.execute(
-        f"select (select count(*) from certified), (select count(*) from {relation}"
-        f" where nullif({key}, '') is not null and {key} not like 'REG%')"
-    ).fetchone()
+    row = connection.execute("select count(*), coalesce(sum(records_count), 0)::bigint from certified").fetchone()
     assert row is not None
     connection.execute("drop table certified")
     return Resolved(records=row[1], minted=row[0], adopted=0, merged=0, split=0, linked=row[1])

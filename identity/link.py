@@ -21,10 +21,10 @@ from identity import blocking, comparisons, faces, thresholds
 from identity.changes import Changed, Versions, companions, find_changed, told_apart
 from identity.cluster import MOST_FACES
 from identity.engine import Engine, comparable, prior_among
-from identity.faces import Faces, build_faces, hot_values, is_register, told
+from identity.faces import build_faces, hot_values, is_register, told
 from identity.features.records import KEY, features_of
 from identity.first_load import begin_first_load, end_first_load, link_certified
-from identity.linkage import Decision, EarlierLink, compare, named_in, settle
+from identity.linkage import Decision, Settled, compare, named_in, settle
 from identity.memory import Memory
 from identity.model import KINDS, Kind, Model, load_model
 from identity.nodes import TRAITS
@@ -169,7 +169,7 @@ def _same(past: PastRun, seen: Extent) -> bool:
 
 
 def _link_everything(job: _Job, model: Model, decisions: list[Decision]) -> _Done:
-    """Compare all records. On a first load the certified ones are linked meanwhile, on the same connection."""
+    """Compare all records. Meanwhile the connection works: at the certified ones of a first load, then at the pairs."""
     with job.watch.phase("read records"):
         records = RecordParts(job.connection, job.kind)
     with ThreadPoolExecutor(max_workers=1) as beside:
@@ -192,11 +192,14 @@ def _link_everything(job: _Job, model: Model, decisions: list[Decision]) -> _Don
             scored = compare(model, everybody, job.engine, chance)
         with job.watch.phase("link certified"):
             linked = certified.result() if certified else _NOTHING
-    with job.watch.phase("write pairs"):
-        write_pairs(job.connection, job.kind, job.run_id, model.version, scored)
     earlier = [] if job.is_first else read_earlier(job.connection, job.kind)
-    resolved = _settle(job, model, everybody, scored, decisions, earlier)
-    return _Done("full", compared, linked + resolved)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        written = beside.submit(write_pairs, job.connection, job.kind, job.run_id, model.version, scored)
+        with job.watch.phase("cluster"):
+            settled = settle(model, everybody, scored, decisions, earlier)
+        with job.watch.phase("write pairs"):
+            written.result()
+    return _Done("full", compared, linked + _write(job, settled))
 
 
 def _no_features(kind: Kind) -> pl.DataFrame:
@@ -227,24 +230,15 @@ def _link_changes(job: _Job, model: Model, past: PastRun, seen: Extent, decision
     with job.watch.phase("read pairs"):
         pairs = read_pairs(job.connection, job.kind)
         earlier = read_earlier(job.connection, job.kind, only_touched=True)
-    resolved = _settle(job, model, near, pairs, decisions, earlier, only_touched=True)
+    with job.watch.phase("cluster"):
+        settled = settle(model, near, pairs, decisions, earlier)
+    resolved = _write(job, settled, only_touched=True)
     forget_touched(job.connection)
     return _Done("incremental", changed.stale.height, resolved)
 
 
-def _settle(
-    job: _Job,
-    model: Model,
-    told: Faces,
-    pairs: pl.DataFrame,
-    decisions: list[Decision],
-    earlier: list[EarlierLink],
-    *,
-    only_touched: bool = False,
-) -> Resolved:
-    """Cluster, ask what is to be asked, give ids."""
-    with job.watch.phase("cluster"):
-        settled = settle(model, told, pairs, decisions, earlier)
+def _write(job: _Job, settled: Settled, *, only_touched: bool = False) -> Resolved:
+    """Ask what is to be asked, give ids."""
     with job.watch.phase("write questions"):
         write_settled(job.connection, job.kind, job.run_id, settled, only_touched=only_touched)
     with job.watch.phase("resolve ids"):
