@@ -67,25 +67,29 @@ def told_apart(
     newly_named = named[1].join(named[0], on=KEY, how="anti")
     changed = pl.concat([changed, remembered.join(newly_named, on=KEY, how="semi").join(changed, on=KEY, how="anti")])
     changed = changed.join(gone, on=KEY, how="anti")
-    touched = pl.concat([changed.select(KEY), gone.select(KEY)])
-    old = remembered.join(touched, on=KEY, how="semi")
-    unchanged = remembered.join(touched, on=KEY, how="anti")
-    hot = hot_values(kind, pl.concat([_hot_columns(kind, unchanged), _hot_columns(kind, changed)]))
+    # Who is touched is found by few columns: a day's peak of memory is this frame and one copy of it, not three.
+    touched = _is_among(remembered, pl.concat([changed.select(KEY), gone.select(KEY)]))
+    moved = pl.repeat(False, remembered.height, eager=True)
+    hot = hot_values(kind, pl.concat([_hot_columns(kind, remembered).filter(~touched), _hot_columns(kind, changed)]))
     # A value that became filled-in, or no longer is, changes every record that holds it.
     shifted = hot.differs_from(hot_before)
     if shifted is not None:
-        moved = unchanged.filter(shifted)
-        unchanged = unchanged.filter(~shifted)
-        old, changed = pl.concat([old, moved]), pl.concat([changed, moved])
+        moved = remembered.select(shifted).to_series() & ~touched
     # What a record says depends on everybody with its telephone, unless that is filled in.
     if kind == "resident":
-        phones = pl.concat([old.get_column("phone"), changed.get_column("phone")]).drop_nulls().unique()
+        said = remembered.get_column("phone")
+        phones = pl.concat([said.filter(touched | moved), changed.get_column("phone")]).drop_nulls().unique()
         phones = phones.filter(~phones.is_in(pl.concat([hot.phones, hot_before.phones]).implode()))
-        same_phone = pl.col("phone").is_in(phones.implode()).fill_null(False)
-        moved = unchanged.filter(same_phone)
-        unchanged = unchanged.filter(~same_phone)
-        old, changed = pl.concat([old, moved]), pl.concat([changed, moved])
+        moved |= said.is_in(phones.implode()).fill_null(False) & ~touched
+    old, changed = remembered.filter(touched | moved), pl.concat([changed, remembered.filter(moved)])
+    unchanged = remembered.filter(~(touched | moved))
     return Versions(told(kind, unchanged, hot), told(kind, old, hot_before), told(kind, changed, hot), *named), hot
+
+
+def _is_among(rows: pl.DataFrame, keys: pl.DataFrame) -> pl.Series:
+    """Whether each row has one of these keys."""
+    found = rows.select(KEY).with_row_index("at").join(keys, on=KEY, how="semi").get_column("at")
+    return pl.repeat(False, rows.height, eager=True).scatter(found, True)
 
 
 def _hot_columns(kind: Kind, features: pl.DataFrame) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -272,13 +272,13 @@ def _find_changes(
     decided = int(past.rules_digest.partition(":")[2])
     named = (read_named(connection, kind, up_to=decided), named_in(decisions))
     versions, hot = told_apart(kind, before.features, changed, gone, before.hot, named)
+    # A city's worth of memory less in use from here on.
+    before = replace(before, features=before.features.clear())
     identifiers = [each.select(*KEY, "identifier") for each in (versions.unchanged, versions.new)]
     chance = prior_among(pl.concat(identifiers).with_columns(is_register=is_register(kind)))
     if chance != before.chance:
         return None
-    if not job.memory.keep_changes(kind, job.run_id, before, changed, gone, hot):
-        whole = pl.concat([before.features.join(changed, on=KEY, how="anti"), changed]).join(gone, on=KEY, how="anti")
-        job.memory.keep(kind, job.run_id, whole, hot, chance)
+    job.memory.keep_changes(kind, job.run_id, before, changed, gone, hot)
     newly_decided = read_named(connection, kind, after=decided)
     return versions, find_changed(kind, versions), chance, newly_decided
 

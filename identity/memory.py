@@ -54,16 +54,9 @@ class Memory:
         try:
             told = json.loads(index.read_text("utf-8"))
             parts = [(str(name), int(rows)) for name, rows in told["parts"]]
-            frames = [pl.read_parquet(self._folder / name) for name, _ in parts]
+            features = self._read(parts)
         except (OSError, ValueError, KeyError, pl.exceptions.PolarsError):
             return None
-        features = frames[0]
-        if len(frames) > 1:
-            # Of every record the newest part that names it counts.
-            news = pl.concat(frames[1:]).unique(KEY, keep="last", maintain_order=True)
-            features = pl.concat(
-                [features.join(news, on=KEY, how="anti"), news.filter(~pl.col(_GONE)).select(features.columns)]
-            )
         hot = Hot(*(pl.Series(told["hot"][name], dtype=pl.String) for name in ("phones", "births")))
         return Remembered(features, parts, hot, told["chance"])
 
@@ -74,20 +67,21 @@ class Memory:
 
     def keep_changes(
         self, kind: Kind, run_id: str, before: Remembered, changed: pl.DataFrame, gone: pl.DataFrame, hot: Hot
-    ) -> bool:
-        """Keep what differs from before; says no where it is time to keep everything."""
+    ) -> None:
+        """Keep what differs from before, or everything where it is time to; `before` needs no features any more."""
         rows = changed.height + gone.height
-        if sum(count for _, count in before.parts[1:]) + rows > _MOST_SHARE * before.parts[0][1]:
-            return False
-        if len(before.parts) >= _MOST_PARTS:
-            return False
+        changed_count = sum(count for _, count in before.parts[1:]) + rows
+        if changed_count > _MOST_SHARE * before.parts[0][1] or len(before.parts) >= _MOST_PARTS:
+            others = self._read(before.parts).join(pl.concat([changed.select(KEY), gone]), on=KEY, how="anti")
+            everything = pl.concat([others, changed.join(gone, on=KEY, how="anti")])
+            self.keep(kind, run_id, everything, hot, before.chance)
+            return
         news = pl.concat(
             [changed.with_columns(pl.lit(False).alias(_GONE)), gone.select(*KEY, pl.lit(True).alias(_GONE))],
             how="diagonal",
         )
         name = self._write(kind, run_id, news)
         self._write_index(kind, run_id, [*before.parts, (name, rows)], hot, before.chance)
-        return True
 
     def forget(self, kind: Kind, but: str) -> None:
         """Remove what other runs left behind."""
@@ -98,6 +92,14 @@ class Memory:
         for path in self._folder.glob(f"{kind}-*"):
             if path.name not in kept:
                 path.unlink(missing_ok=True)
+
+    def _read(self, parts: list[tuple[str, int]]) -> pl.DataFrame:
+        """Of every record what the newest part that names it says."""
+        first, *later = (pl.read_parquet(self._folder / name) for name, _ in parts)
+        if not later:
+            return first
+        news = pl.concat(later).unique(KEY, keep="last", maintain_order=True)
+        return pl.concat([first.join(news, on=KEY, how="anti"), news.filter(~pl.col(_GONE)).select(first.columns)])
 
     def _write(self, kind: Kind, run_id: str, rows: pl.DataFrame) -> str:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

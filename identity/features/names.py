@@ -26,7 +26,7 @@ _TITLES = {
 }
 # Words that stand where nobody is named.
 PLACEHOLDERS = ("无名氏", "无名", "匿名", "不详", "未知", "无", "暂无", "佚名", "NULL", "NONE", "N/A", "测试")
-COLUMNS = ("name", "surname", "given", "is_surname_only", "title_sex", "sound", "toned_sound")
+COLUMNS = ("name", "surname", "given", "is_surname_only", "title_sex", "sound")
 _COMPOUND = f"^({'|'.join(COMPOUND_SURNAMES)})"
 
 
@@ -62,7 +62,6 @@ def name_features(values: pl.Series) -> pl.DataFrame:
         given=pl.when(~alone & (given != "")).then(given),
         title_sex=_title_sex(),
         sound=sounds(frame.get_column("name"), tones=False),
-        toned_sound=sounds(frame.get_column("name"), tones=True),
     ).select("written", *COLUMNS)
     place = values.alias("written").to_frame()
     return place.join(frame, on="written", how="left", nulls_equal=True, maintain_order="left").select(COLUMNS)

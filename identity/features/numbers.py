@@ -1,7 +1,7 @@
 """Citizen numbers and enterprise codes as they are compared when they did not certify.
 
 The certified ones join by themselves; what is left is mistyped, masked or cut. `head` and `tail` are what a mask
-leaves to be seen, `letters` tells a transposition from two different digits.
+leaves to be seen, `number_letters` tells a transposition from two different digits.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import polars as pl
 
 from identity.features.text import folded
 
-COLUMNS = ("number", "number_head", "number_tail", "number_letters")
+COLUMNS = ("number", "number_head", "number_tail")
 HEAD, TAIL = 6, 4
 _PLAIN = r"^[0-9]{17}[0-9X]$"
 
@@ -29,7 +29,6 @@ def number_features(written: pl.Series) -> pl.DataFrame:
         number=pl.when(~masked).then("text"),
         number_head=pl.when(shown).then(head),
         number_tail=pl.when(shown).then(tail),
-        number_letters=pl.when(~masked).then(_counted(pl.col("text"))),
     )
 
 
@@ -44,10 +43,10 @@ def _as_text(written: pl.Series) -> pl.DataFrame:
     return pl.concat([frame.filter(is_plain), others]).sort("at").select("text")
 
 
-def _counted(text: pl.Expr) -> pl.Expr:
+def number_letters(number: pl.Expr) -> pl.Expr:
     """How often each digit stands in a number, as one number of 5 bits each: cheaper than sorting them."""
     places = enumerate("0123456789X")
-    counts = (text.str.count_matches(digit, literal=True).cast(pl.Int64) * 32**place for place, digit in places)
+    counts = (number.str.count_matches(digit, literal=True).cast(pl.Int64) * 32**place for place, digit in places)
     return pl.sum_horizontal(*counts, ignore_nulls=False).cast(pl.String)
 
 

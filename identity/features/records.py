@@ -12,8 +12,9 @@ import polars as pl
 from identity.features.addresses import address_features
 from identity.features.firms import firm_features
 from identity.features.names import name_features
-from identity.features.numbers import code_features, number_features
+from identity.features.numbers import code_features, number_features, number_letters
 from identity.features.phones import phone_features
+from identity.features.text import sounds
 
 KEY = ("system", "table_name", "record_key")
 # Columns of the dbt models; a labelled file has the same ones (docs/reference/labelled-records.md).
@@ -38,11 +39,9 @@ PERSON_FEATURES = (
     "surname",
     "is_surname_only",
     "sound",
-    "toned_sound",
     "number",
     "number_head",
     "number_tail",
-    "number_letters",
     "birth",
     "sex",
     "phone",
@@ -92,11 +91,9 @@ def person_features(records: pl.DataFrame) -> pl.DataFrame:
         "surname",
         "is_surname_only",
         "sound",
-        "toned_sound",
         "number",
         "number_head",
         "number_tail",
-        "number_letters",
         birth=pl.when(~born.is_in(_NO_BIRTH)).then(born),
         sex=pl.coalesce(sex, "sex_code", "title_sex"),
         phone=phone_features(records.get_column("phone")),
@@ -104,6 +101,14 @@ def person_features(records: pl.DataFrame) -> pl.DataFrame:
         room="room",
         committee=pl.col("near_committee_code").str.extract(r"^(\d{12})$", 1),
     )
+
+
+def with_implied(kind: Literal["resident", "enterprise"], features: pl.DataFrame) -> pl.DataFrame:
+    """The features with `toned_sound` and `number_letters`, which follow from the others and only pairs look at."""
+    if kind == "enterprise":
+        return features
+    toned = sounds(features.select(pl.coalesce("name", "surname")).to_series(), tones=True)
+    return features.with_columns(toned_sound=toned, number_letters=number_letters(pl.col("number")))
 
 
 def firm_features_of(records: pl.DataFrame) -> pl.DataFrame:
