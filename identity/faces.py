@@ -125,9 +125,10 @@ def hot_values(kind: Kind, features: pl.DataFrame) -> Hot:
     if kind != "resident":
         return Hot(pl.Series([], dtype=pl.String), pl.Series([], dtype=pl.String))
     phones = features.filter(pl.col("phone").is_not_null()).select("phone", "sound")
-    # Names are told apart only where there are enough records to have so many.
-    often = phones.group_by("phone").len().filter(pl.col("len") > PHONE_NAMES).select("phone")
-    names = phones.join(often, on="phone", how="semi").group_by("phone").agg(pl.col("sound").n_unique())
+    # Names are told apart only where there are enough records to have so many, which is counted by hash.
+    hashes = phones.get_column("phone").hash(0)
+    often = hashes.value_counts().filter(pl.col("count") > PHONE_NAMES).get_column("phone")
+    names = phones.filter(hashes.is_in(often.implode())).group_by("phone").agg(pl.col("sound").n_unique())
     births = features.filter(pl.col("birth").is_not_null()).group_by("birth").len()
     usual = births.get_column("len").mean()
     limit = max(BIRTH_LEAST, BIRTH_FACTOR * float(usual if isinstance(usual, float) else 0.0))

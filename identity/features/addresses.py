@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from identity.features.text import folded, simplified
+from identity.features.text import folded_values, simplified
 
 COLUMNS = ("road", "lane", "house", "room")
 _REGION = r"^(?:上海市?)?(?:浦东新区|浦东)?(?:.{2,8}?(?:街道|镇))?"
@@ -14,7 +14,7 @@ _ROAD = r"^(.*?(?:公路|大道|路|街|村|镇|湾|苑))"
 def address_features(values: pl.Series) -> pl.DataFrame:
     """One row per address, in order: columns `COLUMNS`, each null where the address does not name it."""
     distinct = values.unique().alias("written").to_frame()
-    frame = distinct.with_columns(text=folded(pl.col("written")))
+    frame = distinct.with_columns(text=folded_values(distinct.get_column("written")))
     frame = frame.with_columns(simplified(frame.get_column("text")))
     text = pl.col("text").str.replace(_REGION, "").str.replace_all(r"[()（）]", "")
     frame = frame.with_columns(text=text)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from identity.features.text import DOTS, folded, simplified, sounds
+from identity.features.text import DOTS, folded_values, simplified, sounds
 
 # fmt: off
 COMPOUND_SURNAMES = (
@@ -36,7 +36,8 @@ def name_features(values: pl.Series) -> pl.DataFrame:
     `given` is null where only a surname is known; a name with a middle dot has its first part as surname.
     """
     distinct = values.unique().alias("written").to_frame()
-    frame = distinct.with_columns(name=folded(pl.col("written")).str.replace_all(_masks(), "*"))
+    name = folded_values(distinct.get_column("written"))
+    frame = distinct.with_columns(name=name.str.replace_all(_masks(), "*"))
     frame = frame.with_columns(simplified(frame.get_column("name")))
     frame = frame.with_columns(name=pl.when(~pl.col("name").is_in(PLACEHOLDERS)).then("name"))
     frame = frame.with_columns(title=pl.col("name").str.extract(_title_pattern(), 2))
