@@ -20,6 +20,7 @@ from psycopg.conninfo import make_conninfo
 from rich.console import Console
 
 from benchmarks.identity_spine import changed, spine
+from identity.features.records import DATES
 from identity.link import link
 from identity.phases import Phases
 from identity.queue import copy_rows
@@ -102,7 +103,7 @@ def _prepare(database: Database, residents: int) -> Any:
     records = spine(residents, round(residents * UNCERTIFIED_SHARE), seed=1)
     with database.psycopg("pipeline") as connection:
         for kind, names in INPUT.items():
-            held = ", ".join(f"{name} {'date' if name == 'birth_on' else 'text'}" for name in names)
+            held = ", ".join(f"{name} {'date' if name in DATES else 'text'}" for name in names)
             relation = KINDS[kind][0]
             connection.execute(f"create table {relation} ({held}, changed_at timestamptz default now())")
         copy_rows(connection, KINDS["resident"][0], INPUT["resident"], records)

@@ -19,6 +19,7 @@ from typing import Any
 from rich.console import Console
 
 from identity.engine import Engine
+from identity.features.records import DATES
 from identity.link import link
 from identity.model import KINDS
 from identity.queue import copy_rows
@@ -143,7 +144,7 @@ def _copied(database: Database, name: str, *, is_shuffled: bool) -> Database:
     for kind in KINDS:
         with database.psycopg("pipeline") as connection:
             records = read_records(connection, kind)
-        columns = ", ".join(f"{each} {'date' if each == 'birth_on' else 'text'}" for each in INPUT[kind])
+        columns = ", ".join(f"{each} {'date' if each in DATES else 'text'}" for each in INPUT[kind])
         with other.psycopg("pipeline") as connection:
             connection.execute(f"create table {TABLES[kind][0]} ({columns}, changed_at timestamptz default now())")
             rows = records.sample(fraction=1, shuffle=True, seed=1) if is_shuffled else records

@@ -2,8 +2,9 @@
 
 A pair at or above the normal threshold joins two clusters unless that would put two certified identifiers together, two
 entries of one register, more faces than a subject can have, or two records of which a third one contradicts both
-(a bridge). What a constraint refuses goes to review. Decisions by two people come first and override everything but
-certified identifiers; a record's own earlier link comes last and only where nothing better was found.
+(a bridge). A firm's entry under its old registration number and the one under its credit code are one entry where they
+are of one founding. What a constraint refuses goes to review. Decisions by two people come first and override
+everything but certified identifiers; a record's own earlier link comes last and only where nothing better was found.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ class Clustering:
 class _State:
     nodes: Nodes
     apart: dict[int, set[int]]
+    renumbered: dict[int, int]
     cluster_of: list[int] = field(default_factory=list)
     clusters: list[Cluster] = field(default_factory=list)
     joined: dict[int, tuple[Method, float]] = field(default_factory=dict)
@@ -90,11 +92,17 @@ class _State:
             return None
         if any(self.apart.get(node, set()) & set(other.nodes) for node in one.nodes):
             return "cannot_link"
-        if one.registers + other.registers > 1 and one.registers and other.registers:
+        if one.registers and other.registers and not self._is_renumbered(one, other):
             return "register"
         if len(one.nodes) + len(other.nodes) > MOST_FACES:
             return "cluster_size"
         return "bridge" if self._contradicts(edge, one, other) else None
+
+    def _is_renumbered(self, one: Cluster, other: Cluster) -> bool:
+        """Whether one holds a firm's entry under its old number and the other the one under its code."""
+        old, coded = (one, other) if one.identifier is None else (other, one)
+        entries = [node for node in old.nodes if self.nodes.registers[node]]
+        return len(entries) == 1 and self.renumbered.get(entries[0]) in coded.nodes
 
     def _contradicts(self, edge: Edge, one: Cluster, other: Cluster) -> bool:
         if len(one.nodes) == len(other.nodes) == 1:
@@ -139,9 +147,10 @@ def cluster(nodes: Nodes, edges: list[Edge], apart: list[tuple[int, int]]) -> Cl
     for one, other in apart:
         forbidden.setdefault(one, set()).add(other)
         forbidden.setdefault(other, set()).add(one)
-    state = _State(nodes, forbidden)
+    same_entry = renumbered(nodes, edges, forbidden)
+    state = _State(nodes, forbidden, same_entry)
     conflicts: dict[int, Conflict] = {}
-    rivals = among_rivals(nodes, edges)
+    rivals = among_rivals(nodes, edges, same_entry)
     order = {"reviewed": 0, "model": 1, "kept": 2}
     ranked = sorted(
         (edge for edge in rivals if edge.probability >= NORMAL or edge.kind != "model"),
@@ -167,11 +176,26 @@ def cluster(nodes: Nodes, edges: list[Edge], apart: list[tuple[int, int]]) -> Cl
     return _with_loose(final, state, [edge for edge in rivals if edge.pair in doubtful and edge.probability >= LOOSE])
 
 
-def among_rivals(nodes: Nodes, edges: list[Edge]) -> list[Edge]:
+def renumbered(nodes: Nodes, edges: list[Edge], apart: dict[int, set[int]]) -> dict[int, int]:
+    """Entries under an old number → the entry under the code that took its place.
+
+    Those of one founding, and those that were one subject before and began on one day: when the firm's name or who
+    leads it changes, only the new entry is kept up.
+    """
+    found = dict(nodes.of_founding)
+    for edge in edges:
+        for node, other in ((edge.left, edge.right), (edge.right, edge.left)):
+            began = nodes.established.get(node, set()) & nodes.established.get(other, set())
+            if edge.kind == "kept" and node in nodes.old_entries and nodes.identifier[other] is not None and began:
+                found.setdefault(node, other)
+    return {node: other for node, other in found.items() if other not in apart.get(node, set())}
+
+
+def among_rivals(nodes: Nodes, edges: list[Edge], same_entry: dict[int, int]) -> list[Edge]:
     """The scored pairs with the probability they have among rivals.
 
     A record speaks of one subject at most. Where two entities (certified subjects, entries of a register) are equally
-    near, each has half: namesakes born on one day are never decided by a coin.
+    near, each has half: namesakes born on one day are never decided by a coin. Two entries of one firm are no rivals.
     """
     entity = [nodes.identifier[node] is not None or nodes.registers[node] > 0 for node in range(len(nodes.identifier))]
     odds: dict[int, dict[int, float]] = {}
@@ -185,15 +209,17 @@ def among_rivals(nodes: Nodes, edges: list[Edge]) -> list[Edge]:
                 and not (nodes.registers[node] and nodes.registers[other])
             ):
                 best = odds.setdefault(node, {})
-                best[other] = max(best.get(other, 0.0), 2.0 ** min(edge.weight, 500.0))
+                meant = same_entry.get(other, other)
+                best[meant] = max(best.get(meant, 0.0), 2.0 ** min(edge.weight, 500.0))
     adjusted = []
     for edge in edges:
         probability = edge.probability
         if edge.kind == "model":
             for node, other in ((edge.left, edge.right), (edge.right, edge.left)):
                 near = odds.get(node, {})
-                if len(near) > 1 and other in near:
-                    probability = min(probability, near[other] / (1.0 + sum(near.values())))
+                meant = same_entry.get(other, other)
+                if len(near) > 1 and meant in near:
+                    probability = min(probability, near[meant] / (1.0 + sum(near.values())))
         adjusted.append(edge._replace(probability=probability))
     return adjusted
 

@@ -38,6 +38,7 @@ from identity.store import (
     RecordParts,
     count_pairs,
     extent,
+    input_schema,
     note_subjects,
     past_run,
     read_decisions,
@@ -55,7 +56,7 @@ from identity.store import (
 from warehouse.database import Database
 
 # Raised when features or faces are made differently, which no other part of the fingerprint can see.
-FEATURES_VERSION = 3
+FEATURES_VERSION = 4
 _NOTHING = Resolved(records=0, minted=0, adopted=0, merged=0, split=0, linked=0)
 
 
@@ -203,10 +204,7 @@ def _link_everything(job: _Job, model: Model, decisions: list[Decision]) -> _Don
 
 
 def _no_features(kind: Kind) -> pl.DataFrame:
-    nobody = pl.DataFrame(schema=dict.fromkeys(INPUT[kind], pl.String))
-    return features_of(
-        kind, nobody.with_columns(pl.col("birth_on").cast(pl.Date)) if "birth_on" in INPUT[kind] else nobody
-    )
+    return features_of(kind, pl.DataFrame(schema=input_schema(INPUT[kind])))
 
 
 def _link_changes(job: _Job, model: Model, past: PastRun, seen: Extent, decisions: list[Decision]) -> _Done | None:

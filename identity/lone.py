@@ -16,6 +16,7 @@ from identity.features.records import KEY
 from identity.thresholds import NORMAL
 
 _SIDES = ("left", "right")
+_NO_TEXT = pl.lit(None, pl.String)
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,9 @@ def split_lone(faces: Faces, ends: pl.DataFrame, named: pl.Series, earlier: pl.D
         earlier: `face` and `identifier` of records that belonged to a certified subject before.
     """
     touched = pl.concat([ends.get_column("left"), ends.get_column("right"), named]).unique()
-    columns = ("face", *KEY, "identifier", "is_register", "size")
-    table = faces.table.select(columns).filter(pl.col("face").is_in(touched.implode()))
+    columns = ("face", *KEY, "identifier", "is_register", "size", "founding")
+    table = faces.table if "founding" in faces.table.columns else faces.table.with_columns(founding=_NO_TEXT)
+    table = table.select(columns).filter(pl.col("face").is_in(touched.implode()))
     # All certified faces of one identifier are one node.
     node = pl.when(pl.col("identifier").is_null()).then("face").otherwise(pl.col("face").min().over("identifier"))
     table = table.with_columns(node=node)
@@ -59,6 +61,8 @@ def split_lone(faces: Faces, ends: pl.DataFrame, named: pl.Series, earlier: pl.D
     odd = pl.col("goes_face").is_in(told.get_column("face").implode())
     odd |= pl.col("keeps_face").is_in(told.get_column("face").implode())
     odd |= pl.col("keeps_identifier").is_in(told.get_column("identifier").implode()).fill_null(False)
+    # Two entries of one founding may be one firm: who else is of it has to be looked at.
+    odd |= (pl.col("keeps_founding") == pl.col("goes_founding")).fill_null(False)
     found = found.filter(~odd)
     return Lone(found, ends.join(found.select("pair"), on="pair", how="anti"))
 
@@ -84,7 +88,7 @@ def _ranked(ends: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
         found = found.join(sides[side], on=f"{side}_face")
     # A pair's left record is the lower one; two certified ends are never paired.
     right_keeps = pl.col("right_identifier").is_not_null()
-    columns = ("face", *KEY, "identifier", "is_register", "node")
+    columns = ("face", *KEY, "identifier", "is_register", "node", "founding")
     ranked = found.with_columns(
         *(
             pl.when(right_keeps).then(f"{one}_{name}").otherwise(f"{other}_{name}").alias(f"{end}_{name}")
@@ -96,7 +100,7 @@ def _ranked(ends: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
     return ranked.select(
         "pair",
         "probability",
-        *(f"{end}_{name}" for end in ("keeps", "goes") for name in ("face", *KEY, "identifier", "node")),
+        *(f"{end}_{name}" for end in ("keeps", "goes") for name in ("face", *KEY, "identifier", "node", "founding")),
         conflict=pl.when(both & (pl.col("probability") >= NORMAL)).then(pl.lit("register")),
         is_joined=(pl.col("probability") >= NORMAL) & ~both,
         is_barred=both,

@@ -33,6 +33,9 @@ class Nodes:
         of_face: face → its nodes: one, or one per record where the records of a face do not hold together.
         of_record: node of each record that a decision or an earlier link names.
         cohesion: node → probability that the records of its face are one subject.
+        old_entries: nodes that are entries of the register under an old registration number.
+        established: node → the days on which its entries of the register say that the firm began.
+        of_founding: node of an old entry → node of the code's entry that shares its founding, where no third one does.
     """
 
     identifier: list[str | None] = field(default_factory=list)
@@ -42,6 +45,9 @@ class Nodes:
     of_face: dict[int, list[int]] = field(default_factory=dict)
     of_record: dict[RecordKey, int] = field(default_factory=dict)
     cohesion: dict[int, float] = field(default_factory=dict)
+    old_entries: set[int] = field(default_factory=set)
+    established: dict[int, set[str]] = field(default_factory=dict)
+    of_founding: dict[int, int] = field(default_factory=dict)
 
     def add(self, identifier: str | None, registers: int, traits: Traits) -> int:
         """A new node without records."""
@@ -85,7 +91,31 @@ def build_nodes(kind: Kind, faces: Faces, touched: pl.Series, own: dict[int, flo
         for record in records[face]:
             if record in named:
                 nodes.of_record[record] = _node_of(nodes, face, record)
+    if kind == "enterprise":
+        _add_entries(nodes, table)
     return nodes
+
+
+def _add_entries(nodes: Nodes, table: pl.DataFrame) -> None:
+    """What entries of the register of enterprises say of how the firm began.
+
+    All that share a founding are here: their name is the same, so they were compared.
+    """
+    founded: dict[str, set[int]] = {}
+    entries = table.filter("is_register").select("face", "identifier", "registration", "established", "founding")
+    for face, identifier, registration, established, founding in entries.iter_rows():
+        node = nodes.of_face[face][0]
+        if identifier is None and registration is not None:
+            nodes.old_entries.add(node)
+        if established is not None:
+            nodes.established.setdefault(node, set()).add(established)
+        if founding is not None:
+            founded.setdefault(founding, set()).add(node)
+    for held in founded.values():
+        old = held & nodes.old_entries
+        coded = {node for node in held if nodes.identifier[node] is not None}
+        if len(held) == 2 and len(old) == len(coded) == 1:
+            nodes.of_founding[old.pop()] = coded.pop()
 
 
 def _add_face(

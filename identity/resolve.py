@@ -48,6 +48,13 @@ create temp table clustered (
 """
 
 
+# Of a cluster without a certified identifier, the old registration number that one of its records carries.
+_OLD_NUMBER = """,
+    case
+        when c.cluster is not null then min(r.{key}) filter (where r.{key} like 'REG%') over (partition by c.cluster)
+    end"""
+
+
 # The links that records have now: of everybody, or looked up one by one.
 _LINKED = "l.system, l.table_name, l.record_key, l.subject_id, l.link_id, l.method, l.probability"
 _OF_ALL = f"select {_LINKED} from identity.current_links as l where l.subject_kind = %(kind)s"
@@ -144,6 +151,7 @@ def resolve_kind(
     too. On a first load the certified ones are linked already (`identity.first_load`).
     """
     relation, key, _ = KINDS[kind]
+    old_number = _OLD_NUMBER.format(key=key) if kind == "enterprise" else ""
     configure(connection, kind, run_id, is_first_load=is_first_load)
     connection.execute("analyze clustered")
     connection.execute(
@@ -153,7 +161,7 @@ def resolve_kind(
             r.system, r.table_name, r.record_key,
             case
                 when nullif(r.{key}, '') is null or r.{key} like 'REG%'
-                then coalesce(c.identifier, nullif(r.{key}, ''))
+                then coalesce(c.identifier, nullif(r.{key}, ''){old_number})
                 else r.{key}
             end as identifier,
             coalesce(c.cluster, concat_ws('|', r.system, r.table_name, r.record_key)) as cluster,

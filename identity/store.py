@@ -11,7 +11,7 @@ import polars as pl
 import psycopg
 from psycopg.rows import class_row
 
-from identity.features.records import FIRM_INPUT, KEY, PERSON_INPUT
+from identity.features.records import DATES, FIRM_INPUT, KEY, PERSON_INPUT
 from identity.linkage import LOOSE_COLUMNS, PAIR_COLUMNS, SCORES, Decision, EarlierLink, Settled
 from identity.model import Kind
 from identity.queue import copy_rows, write_queue
@@ -63,7 +63,7 @@ def past_run(connection: psycopg.Connection[Any], kind: Kind) -> PastRun | None:
 def read_records(connection: psycopg.Connection[Any], kind: Kind, since: datetime | None = None) -> pl.DataFrame:
     """The records of a kind (`INPUT`), all of them or those changed after `since`."""
     parts = list(RecordParts(connection, kind, since))
-    return pl.concat(parts) if parts else pl.DataFrame(schema=_schema(INPUT[kind]))
+    return pl.concat(parts) if parts else pl.DataFrame(schema=input_schema(INPUT[kind]))
 
 
 class RecordParts:
@@ -93,7 +93,7 @@ def read_frame(
 ) -> pl.DataFrame:
     """A query's rows by COPY, as text but for dates and probabilities; null and the empty text stay different."""
     parts = [_parsed(part, columns) for part in _written(connection, query, parameters)]
-    return pl.concat(parts) if parts else pl.DataFrame(schema=_schema(columns))
+    return pl.concat(parts) if parts else pl.DataFrame(schema=input_schema(columns))
 
 
 def _written(connection: psycopg.Connection[Any], query: str, parameters: Any) -> Iterator[bytes]:
@@ -113,12 +113,13 @@ def _written(connection: psycopg.Connection[Any], query: str, parameters: Any) -
 
 
 def _parsed(part: bytes, columns: tuple[str, ...]) -> pl.DataFrame:
-    return pl.read_csv(part, has_header=False, schema=_schema(columns))
+    return pl.read_csv(part, has_header=False, schema=input_schema(columns))
 
 
-def _schema(columns: tuple[str, ...]) -> dict[str, Any]:
+def input_schema(columns: tuple[str, ...]) -> dict[str, Any]:
+    """Types of columns read from the warehouse: text, but for dates and probabilities."""
     schema: dict[str, Any] = dict.fromkeys(columns, pl.String)
-    schema |= {name: pl.Date for name in ("birth_on",) if name in schema}
+    schema |= {name: pl.Date for name in DATES if name in schema}
     return schema | {name: pl.Float64 for name in ("probability", "match_weight") if name in schema}
 
 

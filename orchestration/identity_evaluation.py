@@ -32,7 +32,16 @@ PERSON_FILE = (
     "town_code",
     "near_committee_code",
 )
-FIRM_FILE = (*KEY, "name", "code", "address", "town_code", "legal_rep_name")
+FIRM_FILE = (
+    *KEY,
+    "name",
+    "code",
+    "address",
+    "town_code",
+    "legal_rep_name",
+    "legal_rep_id_no",
+    "established_on",
+)
 
 _LINKS = """
 select l.system, l.table_name, l.record_key, l.subject_id, coalesce(g.loose_id, l.subject_id), l.method, l.probability
@@ -77,21 +86,30 @@ def evaluate_file(records: Path, truth: Path | None) -> dict[str, Any]:
 
 
 def _persons(frame: pl.DataFrame) -> pl.DataFrame:
-    judged = identify_citizen_nos(frame.get_column("citizen_no"))
-    number = judged.get_column("key")
-    held = number.drop_nulls().unique()
-    tokens = dict(zip(held.to_list(), citizen_tokens(held.to_list()), strict=True))
+    number = identify_citizen_nos(frame.get_column("citizen_no")).get_column("key")
     return frame.with_columns(
         citizen_no=number,
         citizen_no_written=pl.col("citizen_no"),
-        citizen_no_key=number.replace_strict(tokens, default=None, return_dtype=pl.String),
+        citizen_no_key=_tokens(number),
         birth_on=pl.col("birth_on").str.to_date("%Y-%m-%d", strict=False),
     ).select(PERSON_INPUT)
 
 
 def _firms(frame: pl.DataFrame) -> pl.DataFrame:
     judged = identify_usccs(frame.get_column("code"))
-    return frame.with_columns(enterprise_key=judged.get_column("key"), code_written="code").select(FIRM_INPUT)
+    leads = identify_citizen_nos(frame.get_column("legal_rep_id_no")).get_column("key")
+    return frame.with_columns(
+        enterprise_key=judged.get_column("key"),
+        code_written="code",
+        legal_rep_key=_tokens(leads),
+        established_on=pl.col("established_on").str.to_date("%Y-%m-%d", strict=False),
+    ).select(FIRM_INPUT)
+
+
+def _tokens(numbers: pl.Series) -> pl.Series:
+    held = numbers.drop_nulls().unique()
+    tokens = dict(zip(held.to_list(), citizen_tokens(held.to_list()), strict=True))
+    return numbers.replace_strict(tokens, default=None, return_dtype=pl.String)
 
 
 def _demo_truth(kind: Kind) -> pl.DataFrame:

@@ -27,12 +27,21 @@ PERSONS = {
     "market_supervision.enterprises": ("uscc", "legal_rep_name", "legal_rep_id_no", *[None] * 6),
     "urban_management.cases": ("case_no", "reporter_name", *[None] * 3, "reporter_phone", None, None, "committee_code"),
 }
-# Table → key, code, name, address, town, representative.
+# Table → key, code, name, address, town, representative and his number, day of establishment.
 FIRMS = {
-    "market_supervision.enterprises": ("uscc", "uscc", "name", "address", "town_code", "legal_rep_name"),
-    "care_homes.institutions": ("home_no", "uscc", "name", "address", "town_code", None),
-    "urban_management.sites": ("site_no", "property_uscc", None, None, None, None),
-    "urban_management.cases": ("case_no", "party_uscc", "party_name", None, None, None),
+    "market_supervision.enterprises": (
+        "uscc",
+        "uscc",
+        "name",
+        "address",
+        "town_code",
+        "legal_rep_name",
+        "legal_rep_id_no",
+        "established_on",
+    ),
+    "care_homes.institutions": ("home_no", "uscc", "name", "address", "town_code", *[None] * 3),
+    "urban_management.sites": ("site_no", "property_uscc", *[None] * 6),
+    "urban_management.cases": ("case_no", "party_uscc", "party_name", *[None] * 5),
 }
 
 
@@ -63,13 +72,24 @@ def city_persons(city: City) -> pl.DataFrame:
 
 def city_firms(city: City) -> pl.DataFrame:
     """The records of firms as dbt would gather them (`FIRM_INPUT`)."""
-    names = ("record_key", "code", "name", "address", "town_code", "legal_rep_name")
+    names = (
+        "record_key",
+        "code",
+        "name",
+        "address",
+        "town_code",
+        "legal_rep_name",
+        "legal_rep_id_no",
+        "established_on",
+    )
     frame = pl.concat(_rows(city, table, names, columns) for table, columns in FIRMS.items())
     frame = frame.filter(pl.col("name").is_not_null() | pl.col("code").is_not_null())
     judged = identify_usccs(frame.get_column("code"))
     return frame.with_columns(
         enterprise_key=judged.get_column("key"),
         code_written=pl.when(judged.get_column("grade") != "certified").then("code"),
+        legal_rep_key=identify_citizen_nos(frame.get_column("legal_rep_id_no")).get_column("key"),
+        established_on=pl.col("established_on").str.to_date(strict=False),
     ).select(FIRM_INPUT)
 
 

@@ -5,6 +5,7 @@ A certified number says more than the record around it: its date of birth and se
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 import polars as pl
@@ -31,7 +32,19 @@ PERSON_INPUT = (
     "town_code",
     "near_committee_code",
 )
-FIRM_INPUT = (*KEY, "name", "enterprise_key", "code_written", "address", "town_code", "legal_rep_name")
+FIRM_INPUT = (
+    *KEY,
+    "name",
+    "enterprise_key",
+    "code_written",
+    "address",
+    "town_code",
+    "legal_rep_name",
+    "legal_rep_key",
+    "established_on",
+)
+# Those that are no text.
+DATES = ("birth_on", "established_on")
 # What two persons are compared by. `identifier` is the certified one; the rest may be null.
 PERSON_FEATURES = (
     "identifier",
@@ -63,7 +76,11 @@ FIRM_FEATURES = (
     "room",
     "town",
     "representative",
+    "established",
+    "founding",
 )
+# From this day on firms are registered under a credit code; until then they had a registration number.
+CODES_SINCE = date(2015, 10, 1)
 # A date that forms fill in when nobody knows it.
 _NO_BIRTH = ("19000101", "19010101", "18991230", "99991231", "11111111")
 
@@ -121,7 +138,7 @@ def firm_features_of(records: pl.DataFrame) -> pl.DataFrame:
     frame = pl.concat([records.drop("name"), names, code_features(written)], how="horizontal")
     frame = pl.concat([frame, _places(records.get_column("address"))], how="horizontal")
     representative = name_features(records.get_column("legal_rep_name"))
-    frame = frame.with_columns(representative=representative.get_column("name"))
+    frame = frame.with_columns(representative=representative.get_column("name"), founding=_founding())
     return frame.select(
         *KEY,
         # A registration number is no credit code: a firm may hold one of each.
@@ -138,7 +155,22 @@ def firm_features_of(records: pl.DataFrame) -> pl.DataFrame:
         room="room",
         town="town_code",
         representative="representative",
+        established=pl.col("established_on").cast(pl.String),
+        founding="founding",
     )
+
+
+def _founding() -> pl.Expr:
+    """What one firm alone can say of how it began: registered name, day, and the certified number of who leads it.
+
+    None of them changes when a registration number is replaced by a credit code. The register gives a company's name to
+    one firm only; a shop's or a branch's may be there twice, which stand in two places.
+    """
+    is_unique = pl.col("form").is_in(["company", "partnership", "cooperative"])
+    at = pl.concat_str("place", pl.col("room").fill_null(""), separator="/")
+    parts = ("firm_name", pl.col("established_on").cast(pl.String), "legal_rep_key")
+    founding = pl.concat_str(*parts, pl.when(is_unique).then(pl.lit("")).otherwise(at), separator="|")
+    return pl.when((pl.col("established_on") < CODES_SINCE) & pl.col("core").is_not_null()).then(founding)
 
 
 def _places(addresses: pl.Series) -> pl.DataFrame:

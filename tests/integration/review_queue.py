@@ -16,8 +16,8 @@ PERSON_COLUMNS = (
 )
 ENTERPRISE_COLUMNS = (
     "system text, table_name text, record_key text, role text, name text, enterprise_key text, enterprise_grade text,"
-    " code_written text, legal_rep_name text, town_code text, address text, updated_at timestamptz,"
-    " changed_at timestamptz default now()"
+    " code_written text, legal_rep_name text, legal_rep_key text, established_on date, town_code text, address text,"
+    " updated_at timestamptz, changed_at timestamptz default now()"
 )
 # GB 11643's own example, a transposition of it, and a third valid number.
 VALID = "11010519491231002X"

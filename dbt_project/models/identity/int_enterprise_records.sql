@@ -42,6 +42,8 @@ spoken as (
         uscc_grade as enterprise_grade,
         uscc as code,
         legal_rep_name,
+        legal_rep_id_no_key as legal_rep_key,
+        established_on,
         town_code,
         address,
         updated_at,
@@ -58,6 +60,8 @@ spoken as (
         uscc_key,
         uscc_grade,
         uscc,
+        null,
+        null,
         null,
         town_code,
         address,
@@ -80,6 +84,8 @@ spoken as (
         null,
         null,
         null,
+        null,
+        null,
         changed_at
     from {{ ref('stg_urban_management__site') }}
     where
@@ -95,6 +101,8 @@ spoken as (
         party_uscc_key,
         coalesce(party_uscc_grade, 'missing'),
         party_uscc,
+        null,
+        null,
         null,
         null,
         null,
@@ -118,6 +126,8 @@ spoken as (
         null,
         null,
         null,
+        null,
+        null,
         fact.changed_at
     from market_facts as fact
     where
@@ -135,6 +145,8 @@ select
     enterprise_grade::text as enterprise_grade,
     case when enterprise_grade <> 'certified' then code end::text as code_written,
     legal_rep_name::text as legal_rep_name,
+    legal_rep_key::text as legal_rep_key,
+    established_on::date as established_on,
     town_code::text as town_code,
     address::text as address,
     updated_at::timestamptz as updated_at,

@@ -79,13 +79,15 @@ def city(database: Database, tmp_path: Path) -> City:
     return City(database, tmp_path)
 
 
-def decide(city: City, left: tuple[str, str, str], right: tuple[str, str, str], verdict: str) -> None:
+def decide(
+    city: City, left: tuple[str, str, str], right: tuple[str, str, str], verdict: str, kind: str = "resident"
+) -> None:
     with city.database.psycopg("owner") as connection:
         connection.execute(
             "insert into identity.decisions (subject_kind, left_system, left_table, left_key, right_system,"
             " right_table, right_key, verdict, decided_by)"
-            " values ('resident', %s, %s, %s, %s, %s, %s, %s, '{one,two}')",
-            [*left, *right, verdict],
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, '{one,two}')",
+            [kind, *left, *right, verdict],
         )
 
 
@@ -211,6 +213,46 @@ def test_losing_a_number_keeps_the_id(city: City) -> None:
     city.put("o", name="李红")
     city.link()
     assert city.ids() == before
+
+
+OLD_NUMBER, CODE = "310115000123456", "91310115MA00187E3W"
+FIRM: dict[str, Any] = {"name": "上海香凯鼎美发有限公司", "legal_rep_key": "token", "established_on": "2009-03-02"}
+
+
+def firm_links(city: City) -> dict[str, str]:
+    return dict(
+        city.rows("select record_key, subject_id from identity.current_links where subject_kind = 'enterprise'")
+    )
+
+
+def put_entry(city: City, number: str, **values: Any) -> None:
+    """An entry of the register of enterprises."""
+    city.do("delete from identity.int_enterprise_records where record_key = %s", number)
+    key = number if len(number) == 18 else f"REG{number}"
+    at = {"system": "market_supervision", "table_name": "enterprises"}
+    add_record(city.database, number, kind="enterprise", **at, enterprise_key=key, code_written=number, **values)
+
+
+def test_a_firm_keeps_its_id_when_its_number_is_replaced_and_its_new_entry_moves_on(city: City) -> None:
+    put_entry(city, OLD_NUMBER, **FIRM)
+    add_record(city.database, "case", kind="enterprise", name=FIRM["name"])
+    city.link()
+    first = firm_links(city)
+    assert first["case"] == first[OLD_NUMBER]
+    put_entry(city, CODE, **FIRM)
+    city.link()
+    assert firm_links(city) == first | {CODE: first[OLD_NUMBER]}
+    assert city.rows("select event from identity.events order by event_id")[-1] == ("adopted",)
+    put_entry(city, CODE, **FIRM | {"legal_rep_key": "another"})
+    city.link()
+    city.link(full=True)
+    assert len(set(firm_links(city).values())) == 1
+    assert city.rows("select * from identity.review_items where state = 'open'") == []
+    at = ("market_supervision", "enterprises")
+    decide(city, (*at, OLD_NUMBER), (*at, CODE), "cannot_link", kind="enterprise")
+    city.link()
+    apart = firm_links(city)
+    assert apart[CODE] == first[OLD_NUMBER] != apart[OLD_NUMBER]
 
 
 def random_record(rng: random.Random) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from identity.features.records import FIRM_INPUT, KEY, PERSON_INPUT, features_of
+from identity.features.records import DATES, FIRM_INPUT, KEY, PERSON_INPUT, features_of
 from identity.linkage import Decision, EarlierLink, Settled, compare, faces_of, settle
 from identity.model import Kind, load_model
 
@@ -35,7 +35,7 @@ def link(
 ) -> tuple[dict[str, str], Settled]:
     """Record key → cluster (the identifier of the certified subject, else the first record's key)."""
     columns = PERSON_INPUT if kind == "resident" else FIRM_INPUT
-    schema = dict.fromkeys(columns, pl.String) | ({"birth_on": pl.Date} if kind == "resident" else {})
+    schema = dict.fromkeys(columns, pl.String) | {name: pl.Date for name in DATES if name in columns}
     records = pl.DataFrame(list(rows), schema=schema)
     model = load_model(kind)
     faces = faces_of(model, features_of(kind, records), list(decisions))
@@ -225,6 +225,64 @@ def test_spellings_of_a_firm_are_one_and_its_branch_is_another() -> None:
     assert clusters["c"] != code
     # A code alone, one character off, may as well be its neighbour's.
     assert clusters["e"] != code
+
+
+ENTRIES = ("market_supervision", "enterprises")
+OLD_NUMBER, CODE, FIRM = "310115000123456", "91310115MA00187E3W", "上海香凯鼎美发有限公司"
+
+
+def entry(number: str, **more: Any) -> dict[str, Any]:
+    """An entry of the register of enterprises, by default of one firm, under an old number or a code."""
+    code = number if len(number) == 18 else f"REG{number}"
+    said = {"code_written": number, "legal_rep_key": NUMBER, "established_on": date(2009, 3, 2)} | more
+    row = firm(number, said.pop("name", FIRM), code, **said)
+    return row | {"system": ENTRIES[0], "table_name": ENTRIES[1]}
+
+
+def test_a_firm_whose_number_was_replaced_is_one() -> None:
+    cases = (firm("case", None, code_written=OLD_NUMBER), firm("by name", FIRM))
+    clusters, settled = link(entry(OLD_NUMBER), entry(CODE), *cases, kind="enterprise")
+    assert {clusters["case"], clusters["by name"]} == {CODE}
+    assert settled.clustered.filter(record_key=OLD_NUMBER)["identifier"].item() == CODE
+    assert not settled.review.height
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"name": "上海香凯鼎美容有限公司"},
+        {"established_on": date(2009, 3, 3)},
+        {"legal_rep_key": None},
+        {"legal_rep_key": SECOND},
+        {"established_on": None},
+    ],
+)
+def test_less_than_name_day_and_representative_make_no_firm_one(other: dict[str, Any]) -> None:
+    _, settled = link(entry(OLD_NUMBER, **other), entry(CODE), kind="enterprise")
+    assert CODE not in settled.clustered.get_column("identifier").to_list()
+
+
+def test_a_firm_that_might_be_either_of_two_is_asked_about() -> None:
+    third = entry("310115000765432")
+    _, settled = link(entry(OLD_NUMBER), third, entry(CODE), kind="enterprise")
+    assert CODE not in settled.clustered.get_column("identifier").to_list()
+    assert set(settled.review.get_column("conflict")) == {"register"}
+
+
+def test_a_shop_of_one_name_in_two_places_is_two() -> None:
+    places = ({"address": "上海市浦东新区张杨路500号"}, {"address": "上海市浦东新区张杨路501号"}, {"address": None})
+    for here, there in ((0, 1), (0, 2), (2, 2)):
+        shop = [entry(number, name="香凯鼎美发店", **places[at]) for number, at in ((OLD_NUMBER, here), (CODE, there))]
+        assert CODE not in link(*shop, kind="enterprise")[1].clustered.get_column("identifier").to_list()
+    one = [entry(number, name="香凯鼎美发店", **places[0]) for number in (OLD_NUMBER, CODE)]
+    assert CODE in link(*one, kind="enterprise")[1].clustered.get_column("identifier").to_list()
+
+
+def test_a_firm_stays_one_when_only_its_new_entry_is_kept_up() -> None:
+    before = EarlierLink((*ENTRIES, OLD_NUMBER), CODE, 1.0)
+    rows = (entry(OLD_NUMBER), entry(CODE, legal_rep_key=SECOND, legal_rep_name="李红"))
+    _, settled = link(*rows, kind="enterprise", earlier=(before,))
+    assert settled.clustered.filter(record_key=OLD_NUMBER)["identifier"].to_list() == [CODE]
 
 
 def test_a_firm_in_a_thousand_cases_is_compared_like_any_other() -> None:
