@@ -197,6 +197,8 @@ def _with_usual_committee(features: pl.DataFrame) -> pl.DataFrame:
     rows = features.select("committee").with_row_index("at")
     is_caller = pl.col("phone").is_not_null() & ~is_register("resident")
     callers = features.with_row_index("at").filter(is_caller)
+    # Who called once is about what he called about.
+    callers = callers.filter(_has_shared_phone(callers))
     about = callers.filter(pl.col("committee").is_not_null())
     counts = about.group_by(*said, "committee").len().sort("len", "committee", descending=[True, False])
     usual = counts.unique(said, keep="first", maintain_order=True).select(*said, usual="committee")
