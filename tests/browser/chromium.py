@@ -29,8 +29,9 @@ def settle(page: Page) -> None:
     page.wait_for_timeout(150)
 
 
-def go(page: Page, url: str) -> None:
-    """Open an address in a tab and wait until its page is drawn."""
+def go(page: Page, url: str, width: int) -> None:
+    """Open an address on a screen of that width and wait until its page is drawn."""
+    page.set_viewport_size({"width": width, "height": 900})
     page.goto(url)
     page.wait_for_selector(".page-head h1", timeout=30_000)
     settle(page)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Page, sync_playwright
 from psycopg import conninfo as pgconninfo
 
 from streamlit_app.serve import pages_command
@@ -83,8 +83,9 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
 
 # Not for the session: while Playwright runs in a process, nothing else there may run an event loop.
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def page() -> Iterator[Page]:
+    """One tab, which keeps Streamlit's own scripts; each address opened in it is a session of its own."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
+        yield browser.new_page()
         browser.close()

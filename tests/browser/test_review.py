@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from streamlit_app.formats import NONE
 from tests.browser.chromium import DESK, MARKS, PHONE, go, hidden_width, settle, too_wide
@@ -18,7 +18,7 @@ CLERKS = ((DESK, "李芳", "还需另一人同意"), (PHONE, "陈强", "两人�
 
 
 def test_two_clerks_see_both_records_and_the_waterfall_and_decide(
-    address: str, browser: Browser, served_database: Database
+    address: str, page: Page, served_database: Database
 ) -> None:
     """One at a desk, one on a phone."""
     with served_database.psycopg("clerk") as connection:
@@ -29,31 +29,30 @@ def test_two_clerks_see_both_records_and_the_waterfall_and_decide(
         towns = dict(connection.execute("select town_code, name_zh from shared.towns").fetchall())
     values = {attribute: (left or NONE, right or NONE) for attribute, left, right in pair}
     for width, clerk, told in CLERKS:
-        with browser.new_page(viewport={"width": width, "height": 900}) as page:
-            go(page, f"{address}/review")
-            name = page.get_by_label("复核人姓名")
-            name.fill(clerk)
-            name.press("Enter")
-            settle(page)
-            page.locator(".st-key-matches button").click()
-            page.wait_for_selector("table.grid")
-            settle(page)
-            assert shown(page) == {
-                "姓名（名称）": values["name"],
-                "公民身份号码": values["citizen_no"],
-                "居（村）委": tuple(f"{towns[code[:9]]} {code}" for code in values["near_committee_code"]),
-            }
-            assert hidden_width(page, ".pair .table-wrap") == 0
-            chart = page.locator("[data-testid=stVegaLiteChart]").bounding_box()
-            assert chart is not None
-            assert chart["height"] > 100
-            assert chart["x"] + chart["width"] <= width
-            assert too_wide(page) == []
+        go(page, f"{address}/review", width)
+        name = page.get_by_label("复核人姓名")
+        name.fill(clerk)
+        name.press("Enter")
+        settle(page)
+        page.locator(".st-key-matches button").click()
+        page.wait_for_selector("table.grid")
+        settle(page)
+        assert shown(page) == {
+            "姓名（名称）": values["name"],
+            "公民身份号码": values["citizen_no"],
+            "居（村）委": tuple(f"{towns[code[:9]]} {code}" for code in values["near_committee_code"]),
+        }
+        assert hidden_width(page, ".pair .table-wrap") == 0
+        chart = page.locator("[data-testid=stVegaLiteChart]").bounding_box()
+        assert chart is not None
+        assert chart["height"] > 100
+        assert chart["x"] + chart["width"] <= width
+        assert too_wide(page) == []
 
-            page.get_by_label("理由").fill("核对过两份档案")
-            page.get_by_role("button", name="是同一主体", exact=True).click()
-            page.wait_for_selector(f".notice:has-text('{told}')")
-            assert too_wide(page) == []
+        page.get_by_label("理由").fill("核对过两份档案")
+        page.get_by_role("button", name="是同一主体", exact=True).click()
+        page.wait_for_selector(f".notice:has-text('{told}')")
+        assert too_wide(page) == []
     with served_database.psycopg("owner") as connection:
         decided = connection.execute("select verdict, decided_by from identity.decisions").fetchall()
     assert decided == [("must_link", [clerk for _, clerk, _ in CLERKS])]
