@@ -50,32 +50,31 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# Expects `spoken`, one row per record: <id>, source, system, record_key, certified_key, updated_at, probability and the
+{# Expects `spoken`, one row per record, not materialized (it is read twice, and counting subjects beforehand keeps Postgres
+   from nested loops over those of one record): <id>, source, system, record_key, certified_key, updated_at, probability and the
    attributes; the CTEs `ranks` and `rules`; and the ledger that names the subjects to restate. Gives the CTE `golden`, one row per subject. #}
 {% macro golden_steps(id, records, attributes, named) -%}
-counted as not materialized (
+several as materialized (
     select
-        spoken.*,
-        of_subject.record_count
-    from spoken
-    inner join (
-        select
-            {{ id }},
-            count(*)::integer as record_count
-        from {{ records }}
-        where {{ touched_subject(named, id) }}
-        group by {{ id }}
-    ) as of_subject on spoken.{{ id }} = of_subject.{{ id }}
+        {{ id }},
+        count(*)::integer as record_count
+    from {{ records }}
+    where {{ touched_subject(named, id) }}
+    group by {{ id }}
+    having count(*) > 1
 ),
 
 placed as (
     select
-        *,
-        dense_rank() over (partition by {{ id }} order by updated_at desc nulls last) as recency,
-        row_number() over (partition by {{ id }} order by updated_at desc nulls last, source, record_key) as tie,
+        spoken.*,
+        several.record_count,
+        dense_rank() over (partition by spoken.{{ id }} order by spoken.updated_at desc nulls last) as recency,
+        row_number() over (
+            partition by spoken.{{ id }} order by spoken.updated_at desc nulls last, spoken.source, spoken.record_key
+        ) as tie,
         num_nonnulls({{ attributes | join(', ') }}) as filled_count
-    from counted
-    where record_count > 1
+    from spoken
+    inner join several on spoken.{{ id }} = several.{{ id }}
 ),
 
 scored as (
@@ -136,8 +135,12 @@ golden as (
         1,
         probability,
         0
-    from counted
-    where record_count = 1
+    from spoken
+    where not exists (
+        select 1
+        from several
+        where several.{{ id }} = spoken.{{ id }}
+    )
 )
 {%- endmacro %}
 

@@ -7,3 +7,28 @@
         else 'loose'
     end
 {%- endmacro %}
+
+{# The link in force of `record`, to be joined. Where few records are restated each link is looked up (that is what the limit
+   is for: it keeps Postgres from reading all links first to find the newest of each record). #}
+{% macro link_of_record(subject_kind) -%}
+    {%- set links = source('identity', 'current_links') -%}
+    {%- if restates() -%}
+        lateral (
+            select found.*
+            from {{ links }} as found
+            where
+                found.subject_kind = '{{ subject_kind }}'
+                and record.system = found.system
+                and record.table_name = found.table_name
+                and record.record_key = found.record_key
+            limit 1
+        ) as link
+        on true
+    {%- else -%}
+        {{ links }} as link
+        on link.subject_kind = '{{ subject_kind }}'
+        and record.system = link.system
+        and record.table_name = link.table_name
+        and record.record_key = link.record_key
+    {%- endif -%}
+{%- endmacro %}

@@ -7,9 +7,5 @@ select
     link.method,
     link.probability
 from {{ ref('int_enterprise_records') }} as record
-inner join {{ source('identity', 'current_links') }} as link
-    on link.subject_kind = 'enterprise'
-    and record.system = link.system
-    and record.table_name = link.table_name
-    and record.record_key = link.record_key
+inner join {{ link_of_record('enterprise') }}
 where {{ touched_record_of('record') }}

@@ -7,9 +7,5 @@ select
     link.method,
     link.probability
 from {{ ref('int_person_records') }} as record
-inner join {{ source('identity', 'current_links') }} as link
-    on link.subject_kind = 'resident'
-    and record.system = link.system
-    and record.table_name = link.table_name
-    and record.record_key = link.record_key
+inner join {{ link_of_record('resident') }}
 where {{ touched_record_of('record') }}

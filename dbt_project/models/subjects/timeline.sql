@@ -76,37 +76,34 @@
     ]),
 ] -%}
 -- What happened to each subject, in one list; what lies after the business date is not known yet.
--- Whose records are whose, narrow and once: each source table would look through all links by itself.
-with residents as materialized (
+-- Whose records are whose, narrow and once: each source table would look through all links by itself. What is restated are
+-- the events of touched records, not all years of the subjects they speak of: a busy firm has thousands.
+{%- set once = 'not materialized' if restates() else 'materialized' %}
+with residents as {{ once }} (
     select
         resident_id as subject_id,
         source,
         record_key
     from {{ ref('int_resident_links') }}
-    where {{ touched_subject('residents', 'resident_id') }}
 ),
 
-enterprises as materialized (
+enterprises as {{ once }} (
     select
         enterprise_id as subject_id,
         source,
         record_key
     from {{ ref('int_enterprise_links') }}
-    where {{ touched_subject('enterprises', 'enterprise_id') }}
 ),
 
-facts as materialized (
+facts as {{ once }} (
     select
         enterprise_id as subject_id,
         'market_supervision.' || table_name as source,
         record_key
     from {{ ref('int_market_facts') }}
-    where {{ touched_subject('enterprises', 'enterprise_id') }}
 ),
 
--- Of all firms: alarms and prices are restated by their own record. A home has some every day, and that must not
--- restate all the years of its firm.
-homes as materialized (
+homes as {{ once }} (
     select
         enterprise_id as subject_id,
         record_key as home_no
@@ -129,6 +126,7 @@ happened as (
     inner join residents as link
         on link.source = '{{ system }}.{{ link_table }}' and event.{{ link_key }} = link.record_key
     cross join lateral {{ dated(events) }} as told (event_kind, on_date, at)
+    where {{ touched_record(system, table_name, 'event.' ~ key) }}
     union all
     {%- endfor %}
     {%- for model, system, table_name, key, through, events in enterprise_events %}
@@ -145,6 +143,7 @@ happened as (
     inner join {{ {'link': 'enterprises', 'fact': 'facts'}[through] }} as link
         on link.source = '{{ system }}.{{ table_name }}' and event.{{ key }} = link.record_key
     cross join lateral {{ dated(events) }} as told (event_kind, on_date, at)
+    where {{ touched_record(system, table_name, 'event.' ~ key) }}
     union all
     {%- endfor %}
     {%- for kind, links in [('resident', 'residents'), ('enterprise', 'enterprises')] %}
@@ -159,6 +158,7 @@ happened as (
         event.step_at
     from {{ ref('int_case_events') }} as event
     inner join {{ links }} as link on link.source = 'urban_management.cases' and event.case_no = link.record_key
+    where {{ touched_record('urban_management', 'cases', 'event.case_no') }}
     union all
     {%- endfor %}
     {%- for model, table_name, key, events in home_events %}

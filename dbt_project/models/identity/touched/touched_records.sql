@@ -38,7 +38,8 @@
 -- noqa: disable=layout.indent
 -- depends_on: {{ ref('seed_rule_parameters') }}
 -- Records of which the marts may say something else than the base did: content or link moved, a day of theirs came or
--- went by, or the firm that their number names is another. Too many named costs time, one too few would be wrong.
+-- went by, or the firm that their number names or the person they are about is another. Too many named costs time, one
+-- too few would be wrong.
 with moved as (
     select
         system,
@@ -105,6 +106,20 @@ touched as (
             select moved.record_key
             from moved
             where moved.system = 'care_homes' and moved.table_name = 'institutions'
+        )
+    {%- endfor %}
+    {%- for table_name, key in [('benefits', 'grant_no'), ('care_assessments', 'assessment_no')] %}
+    union all
+    select
+        'civil_affairs',
+        '{{ table_name }}',
+        {{ key }}::text
+    from {{ source('raw_civil_affairs', table_name) }}
+    where
+        person_no in (
+            select moved.record_key
+            from moved
+            where moved.system = 'civil_affairs' and moved.table_name = 'residents'
         )
     {%- endfor %}
     {%- if days_passed(base) %}

@@ -11,7 +11,7 @@ rules as (
     {{ survivorship_rules('enterprise', attributes) }}
 ),
 
-spoken as (
+spoken as not materialized (
     select
         record.enterprise_id,
         record.system,

@@ -13,7 +13,7 @@ rules as (
 ),
 
 -- What civil affairs alone can say is not among the linked records' columns.
-spoken as (
+spoken as not materialized (
     select
         record.*,
         record.citizen_no_key as certified_key,
