@@ -70,14 +70,15 @@ RELEASED_TABLES: tuple[ReleasedTable, ...] = (
     _subject("care_homes", "home_no"),
     _subject("relations", "relation_id", indexes=("from_kind, from_id", "to_kind, to_id")),
     _subject("cases", "case_no", indexes=("town_code, found_at desc", "reporter_resident_id", "party_enterprise_id")),
-    _subject("timeline", "event_id", indexes=("subject_kind, subject_id, on_date desc",)),
+    # By record: the rows that a day's publishing compares.
+    _subject("timeline", "event_id", indexes=("subject_kind, subject_id, on_date desc", "record_key")),
     _subject(
         "subject_records",
         "subject_kind",
         "system",
         "table_name",
         "record_key",
-        indexes=("subject_kind, subject_id",),
+        indexes=("subject_kind, subject_id", "record_key"),
     ),
     _subject(
         "attribute_disagreements",
