@@ -79,8 +79,8 @@ def change_city(database: Database, share: int, batch: str = "day") -> int:
                 if table.name in ASIDE:
                     continue
                 row = connection.execute(
-                    "insert into ops.batches (run_id, system, table_name, load_mode, state, contract_version)"
-                    " values (%s, %s, %s, %s, 'admitted', '1') returning batch_id",
+                    "insert into ops.batches (run_id, system, table_name, load_mode, state, contract_version,"
+                    " read_count, updated_count) values (%s, %s, %s, %s, 'admitted', '1', 1, 1) returning batch_id",
                     [batch, table.system, table.name, table.load_mode],
                 ).fetchone()
                 assert row is not None

@@ -53,6 +53,11 @@ def _score(name: str, *key: str) -> ReleasedTable:
     return ReleasedTable(name, "scoring", "scorecards", key)
 
 
+# The record that an event is restated by: the steps of a case go by the case. As in the dbt model's own condition.
+_RESTATED_BY = (
+    "(case when table_name = 'case_steps' then regexp_replace(record_key, '[|][^|]*$', '') else record_key end)"
+)
+
 # text_pattern_ops: names are searched by their beginning.
 RELEASED_TABLES: tuple[ReleasedTable, ...] = (
     _subject(
@@ -70,8 +75,7 @@ RELEASED_TABLES: tuple[ReleasedTable, ...] = (
     _subject("care_homes", "home_no"),
     _subject("relations", "relation_id", indexes=("from_kind, from_id", "to_kind, to_id")),
     _subject("cases", "case_no", indexes=("town_code, found_at desc", "reporter_resident_id", "party_enterprise_id")),
-    # By record: the rows that a day's publishing compares.
-    _subject("timeline", "event_id", indexes=("subject_kind, subject_id, on_date desc", "record_key")),
+    _subject("timeline", "event_id", indexes=("subject_kind, subject_id, on_date desc", _RESTATED_BY)),
     _subject(
         "subject_records",
         "subject_kind",

@@ -177,9 +177,20 @@
     {%- endif -%}
 {%- endmacro %}
 
+{# Source tables of which a batch after those of the base has changed a row: the others need no looking through. #}
+{% macro moved_tables(base) -%}
+    {%- if not base -%}{{ return([]) }}{%- endif -%}
+    {{ return(run_query(
+        "select distinct batch.system || '.' || batch.table_name from ops.batches as batch"
+        ~ " inner join ops.mart_builds as base on base.build_id = " ~ base['id']
+        ~ " where batch.state = 'admitted' and batch.inserted_count + batch.updated_count + batch.deleted_count > 0"
+        ~ " and batch.batch_id > coalesce((base.batches ->> (batch.system || '.' || batch.table_name))::bigint, 0)"
+    ).columns[0].values() | list) }}
+{%- endmacro %}
+
 {# Rows of a source table that a batch after those of the base has written, for a ledger. #}
-{% macro changed_since(base, system, table_name, alias=none) -%}
-    {%- if base -%}
+{% macro changed_since(base, moved, system, table_name, alias=none) -%}
+    {%- if base and system ~ '.' ~ table_name in moved -%}
         {{ alias ~ '.' if alias }}_batch_id > {{ base['batches'].get(system ~ '.' ~ table_name, 0) }}
     {%- else -%}
         false
@@ -194,6 +205,15 @@
 {# Whether this build speaks of a later day than its base. #}
 {% macro days_passed(base) -%}
     {{ return(base is not none and ("date '" ~ base['from_on'] ~ "'") != business_date()) }}
+{%- endmacro %}
+
+{# In a model that is restated: the day came since the base, so that nothing was built for it yet. #}
+{% macro came_since_base(column) -%}
+    {%- if restates() -%}
+        {{ column }} > {{ first_day(mart_base()) }}
+    {%- else -%}
+        false
+    {%- endif -%}
 {%- endmacro %}
 
 {# Instants of the days between, for a ledger. #}

@@ -21,6 +21,7 @@
                 and record.system = found.system
                 and record.table_name = found.table_name
                 and record.record_key = found.record_key
+            order by found.link_id desc
             limit 1
         ) as link
         on true

@@ -56,6 +56,18 @@ net as (
     group by home_no, on_date
 ),
 
+-- The days that came since the base; none in a whole build.
+since as (
+    select
+        stays.home_no,
+        days.on_date,
+        count(*)::integer as in_residence_count
+    from stays
+    inner join days on {{ in_residence('stays', 'days.on_date') }}
+    where {{ came_since_base('days.on_date') }}
+    group by stays.home_no, days.on_date
+),
+
 occupied as (
     select
         home.home_no,
@@ -72,9 +84,8 @@ occupied as (
     cross join days
     left join net on home.home_no = net.home_no and days.on_date = net.on_date
     where {{ touched_home('home.home_no') }}
-    {%- if restates() and days_passed(mart_base()) %}
     union all
-    -- Of all other homes the days that came since the base.
+    -- Of all other homes those days alone.
     select
         home.home_no,
         home.town_code,
@@ -83,19 +94,9 @@ occupied as (
         days.on_date,
         coalesce(since.in_residence_count, 0)
     from homes as home
-    inner join days on days.on_date > {{ first_day(mart_base()) }}
-    left join (
-        select
-            stays.home_no,
-            days.on_date,
-            count(*)::integer as in_residence_count
-        from stays
-        inner join days on {{ in_residence('stays', 'days.on_date') }}
-        where days.on_date > {{ first_day(mart_base()) }}
-        group by stays.home_no, days.on_date
-    ) as since on home.home_no = since.home_no and days.on_date = since.on_date
+    inner join days on {{ came_since_base('days.on_date') }}
+    left join since on home.home_no = since.home_no and days.on_date = since.on_date
     where not {{ touched_home('home.home_no') }}
-    {%- endif %}
 )
 
 select

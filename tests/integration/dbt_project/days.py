@@ -122,8 +122,8 @@ def _change_table(database: Database, table: TableContract, dice: random.Random,
     relation = sql.Identifier(table.raw_schema, table.name)
     with database.psycopg("pipeline") as connection:
         batch = connection.execute(
-            "insert into ops.batches (run_id, system, table_name, load_mode, state, contract_version)"
-            " values ('days', %s, %s, %s, 'admitted', '1') returning batch_id",
+            "insert into ops.batches (run_id, system, table_name, load_mode, state, contract_version, read_count,"
+            " updated_count) values ('days', %s, %s, %s, 'admitted', '1', 1, 1) returning batch_id",
             [table.system, table.name, table.load_mode],
         ).fetchone()
         assert batch is not None

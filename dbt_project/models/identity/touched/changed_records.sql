@@ -1,4 +1,5 @@
 {%- set base = ledger_base() -%}
+{%- set moved = moved_tables(base) -%}
 {#- Tables that speak of subjects, and the key of their rows. -#}
 {%- set tables = [
     ('civil_affairs', 'residents', 'person_no'),
@@ -26,7 +27,7 @@ with changed as (
         '{{ table_name }}'::text as table_name,
         {{ key }}::text as record_key
     from {{ source('raw_' ~ system, table_name) }}
-    where {{ changed_since(base, system, table_name) }}
+    where {{ changed_since(base, moved, system, table_name) }}
     {%- if not loop.last %}
     union all
     {%- endif %}
@@ -39,7 +40,7 @@ registered as (
         register.uscc,
         register._uscc_key as uscc_key
     from {{ source('raw_market_supervision', 'enterprises') }} as register
-    where {{ changed_since(base, 'market_supervision', 'enterprises') }}
+    where {{ changed_since(base, moved, 'market_supervision', 'enterprises') }}
 )
 
 select
@@ -57,8 +58,11 @@ select
     {{ key }}::text
 from {{ source('raw_' ~ system, table_name) }}
 where
-    uscc in (select registered.uscc from registered)
-    or _uscc_key in (select registered.uscc_key from registered)
+    {{ 'market_supervision.enterprises' in moved }}
+    and (
+        uscc in (select registered.uscc from registered)
+        or _uscc_key in (select registered.uscc_key from registered)
+    )
 {%- endfor %}
 union
 -- A case shows how many steps it has taken, and the name of its site.
@@ -68,7 +72,7 @@ select
     'cases',
     case_no::text
 from {{ source('raw_urban_management', 'case_steps') }}
-where {{ changed_since(base, 'urban_management', 'case_steps') }}
+where {{ changed_since(base, moved, 'urban_management', 'case_steps') }}
 union
 select
     {{ base['id'] if base else 'null' }}::bigint,
@@ -77,8 +81,9 @@ select
     case_no::text
 from {{ source('raw_urban_management', 'cases') }}
 where
-    site_no in (
+    {{ 'urban_management.sites' in moved }}
+    and site_no in (
         select site.site_no
         from {{ source('raw_urban_management', 'sites') }} as site
-        where {{ changed_since(base, 'urban_management', 'sites', 'site') }}
+        where {{ changed_since(base, moved, 'urban_management', 'sites', 'site') }}
     )

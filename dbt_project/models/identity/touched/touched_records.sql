@@ -75,6 +75,7 @@ numbers as (
     {%- endif %}
 ),
 
+-- Where nothing has moved, the tables are not looked through for it.
 touched as (
     select * from moved
     {%- for table_name in facts %}
@@ -86,11 +87,14 @@ touched as (
             'special_equipment': 'equipment_no', 'lifecycle_notices': 'notice_no'}[table_name] }}::text
     from {{ source('raw_market_supervision', table_name) }}
     where
-        _uscc_key in (select numbers.enterprise_key from numbers)
-        or uscc in (
-            select moved.record_key
-            from moved
-            where moved.system = 'market_supervision' and moved.table_name = 'enterprises'
+        exists (select 1 from moved)
+        and (
+            _uscc_key in (select numbers.enterprise_key from numbers)
+            or uscc in (
+                select moved.record_key
+                from moved
+                where moved.system = 'market_supervision' and moved.table_name = 'enterprises'
+            )
         )
     {%- endfor %}
     {%- for table_name, key in [('prices', price_key()), ('device_alarms', 'alarm_no')] %}
@@ -116,7 +120,8 @@ touched as (
         {{ key }}::text
     from {{ source('raw_civil_affairs', table_name) }}
     where
-        person_no in (
+        exists (select 1 from moved)
+        and person_no in (
             select moved.record_key
             from moved
             where moved.system = 'civil_affairs' and moved.table_name = 'residents'
