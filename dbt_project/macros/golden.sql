@@ -50,9 +50,11 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# Expects `spoken`, one row per record, not materialized (it is read twice, and counting subjects beforehand keeps Postgres
-   from nested loops over those of one record): <id>, source, system, record_key, certified_key, updated_at, probability and the
-   attributes; the CTEs `ranks` and `rules`; and the ledger that names the subjects to restate. Gives the CTE `golden`, one row per subject. #}
+{# Expects `spoken`, one row per record: <id>, source, system, record_key, certified_key, updated_at, probability and the
+   attributes; the CTEs `ranks` and `rules`; and the ledger that names the subjects to restate. `spoken` is read twice and
+   must not be materialized. Who has several records is found beforehand: when the number was counted beside each record,
+   Postgres took those of one record for few and went through them in a nested loop.
+   Gives the CTE `golden`, one row per subject. #}
 {% macro golden_steps(id, records, attributes, named) -%}
 several as materialized (
     select

@@ -76,8 +76,8 @@
     ]),
 ] -%}
 -- What happened to each subject, in one list; what lies after the business date is not known yet.
--- Whose records are whose, narrow and once: each source table would look through all links by itself. What is restated are
--- the events of touched records, not all years of the subjects they speak of: a busy firm has thousands.
+-- Whose records are whose, narrow and once: each source table would look through all links by itself. What is restated
+-- are the events of touched records, not all years of the subjects they speak of: a busy firm has thousands.
 {%- set once = 'not materialized' if restates() else 'materialized' %}
 with residents as {{ once }} (
     select
