@@ -23,7 +23,8 @@ MARTS = {
     "subjects.relations": "relation_id text, from_kind text, from_id text, to_kind text, to_id text",
     "subjects.cases": "case_no text, town_code text, found_at timestamptz, reporter_resident_id text,"
     " party_enterprise_id text",
-    "subjects.timeline": "event_id text, subject_kind text, subject_id text, on_date date, at timestamptz",
+    "subjects.timeline": "event_id text, subject_kind text, subject_id text, on_date date, at timestamptz,"
+    " table_name text, record_key text",
     "subjects.subject_records": "subject_kind text, system text, table_name text, record_key text, subject_id text",
     "subjects.attribute_disagreements": "subject_kind text, subject_id text, attribute text, value_no integer,"
     " system text, table_name text",
