@@ -76,7 +76,8 @@ def _raw(database: Database) -> dict[str, str]:
     with database.psycopg("pipeline") as connection:
         for table in load_contracts()[SYSTEM].tables:
             row = connection.execute(
-                f"select md5(string_agg((to_jsonb(t) - '{{_batch_id,_first_batch_id,_changed_at}}'::text[])::text, ','"
+                "select md5(string_agg("
+                "(to_jsonb(t) - '{_batch_id,_row_hash,_first_batch_id,_changed_at}'::text[])::text, ','"
                 f" order by {', '.join(table.key)})) from {table.qualified_name} as t where _deleted_at is null"
             ).fetchone()
             assert row is not None
