@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from types import ModuleType
 from typing import Any
@@ -29,12 +31,31 @@ _ADDRESS = "postgresql+psycopg://cityhub@localhost/cityhub"
 
 def load_great_expectations() -> ModuleType:
     """Import GX, quietly. The first call of a process takes 2.6 s, half of it scipy, altair and pydantic models that
-    its package imports whatever one uses of it."""
+    its package imports whatever one uses of it.
+
+    It also imports every engine that it finds. The one for Spark, which linkage may use, takes 26 MB of each process
+    that lands, so it is not found here.
+    """
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    import great_expectations
+    with _hidden("pyspark"):
+        import great_expectations
 
     logging.getLogger("great_expectations").setLevel(logging.CRITICAL + 1)
     return great_expectations
+
+
+@contextmanager
+def _hidden(package: str) -> Iterator[None]:
+    """Have imports find no such package, unless it is loaded already."""
+    if package in sys.modules:
+        yield
+        return
+    # What Python itself writes down for a module that is not to be imported.
+    sys.modules[package] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[package]
 
 
 class Runner:
