@@ -162,7 +162,8 @@ def cluster(nodes: Nodes, edges: list[Edge], apart: list[tuple[int, int]]) -> Cl
         refused = state.refusal(edge)
         if refused is None:
             state.join(edge)
-        elif edge.pair is not None:
+        elif edge.pair is not None and edge.right not in forbidden.get(edge.left, ()):
+            # What people have decided, of these two or of others with the same certified number, is no question.
             conflicts[edge.pair] = refused
     doubtful = {
         edge.pair: edge.probability

@@ -29,7 +29,9 @@ from identity.memory import Memory
 from identity.model import KINDS, Kind, Model, load_model
 from identity.nodes import TRAITS
 from identity.phases import Phases
+from identity.queue import close_answered
 from identity.reach import forget_touched, reach
+from identity.resolve import KINDS as RELATIONS
 from identity.resolve import Resolved, lock, resolve_kind
 from identity.store import (
     INPUT,
@@ -245,6 +247,8 @@ def _write(job: _Job, settled: Settled, *, only_touched: bool = False) -> Resolv
         )
     with job.watch.phase("write loose groups"):
         write_loose(job.connection, job.kind, settled.loose, is_first_load=job.is_first, only_touched=only_touched)
+    if not job.is_first:
+        close_answered(job.connection, job.kind, RELATIONS[job.kind][0])
     return resolved
 
 

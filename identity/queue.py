@@ -1,7 +1,8 @@
 """The review queue as linkage fills it: pairs between loose and normal, and pairs that a constraint refused.
 
 A pair that two people have decided, or dispute, is left as it is; an open one follows the newest scores; one that is
-no longer doubtful is superseded. Whether it was wrong to ask is for the opinions on record to say.
+no longer doubtful is superseded. Whether it was wrong to ask is for the opinions on record to say. A question that
+somebody raised is open until people decide it, or until the records part or come together by themselves.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ on conflict (subject_kind, {", ".join(PAIR)}) do update set
     state = 'open', closed_at = null
 where
     review_items.state in ('open', 'superseded')
-    -- A repair is asked about by whoever proposed it, for as long as it is proposed.
-    and (review_items.reason <> 'repair' or review_items.state = 'superseded')
+    -- A repair is asked about by whoever proposed it, for as long as it is proposed; and so is what somebody raised.
+    and (review_items.reason not in ('repair', 'raised') or review_items.state = 'superseded')
     and (
         review_items.state, review_items.reason, review_items.conflict, review_items.match_weight,
         review_items.waterfall
@@ -55,6 +56,57 @@ _OF_TOUCHED = """
         or (i.right_system, i.right_table, i.right_key) in (select system, table_name, record_key from touched)
     )
 """
+
+
+# What has answered itself: a record is gone, or the two of a raised question stand as it wanted them to.
+_CLOSE_ANSWERED = """
+update identity.review_items as i set state = 'superseded', closed_at = now()
+from (
+    select o.item_id, q.asks, one.subject_id = other.subject_id as is_joined,
+        exists (
+            select 1 from {relation} as r
+            where (r.system, r.table_name, r.record_key) = (o.left_system, o.left_table, o.left_key)
+        ) and exists (
+            select 1 from {relation} as r
+            where (r.system, r.table_name, r.record_key) = (o.right_system, o.right_table, o.right_key)
+        ) as is_there
+    from identity.review_items as o
+    left join lateral (
+        select asked.asks from identity.raised_questions as asked
+        where asked.item_id = o.item_id and o.reason = 'raised' and o.state = 'open'
+        order by asked.question_id desc limit 1
+    ) as q on true
+    left join lateral (
+        select l.subject_id from identity.links as l
+        where
+            (l.subject_kind, l.system, l.table_name, l.record_key)
+            = (o.subject_kind, o.left_system, o.left_table, o.left_key)
+        order by l.link_id desc limit 1
+    ) as one on true
+    left join lateral (
+        select l.subject_id from identity.links as l
+        where
+            (l.subject_kind, l.system, l.table_name, l.record_key)
+            = (o.subject_kind, o.right_system, o.right_table, o.right_key)
+        order by l.link_id desc limit 1
+    ) as other on true
+    where
+        o.subject_kind = %(kind)s and o.state in ('open', 'disputed') and (o.reason = 'raised' or o.state = 'disputed')
+) as found
+where
+    i.item_id = found.item_id
+    and (not found.is_there or (found.asks = 'together' and found.is_joined)
+        or (found.asks = 'apart' and not found.is_joined))
+"""
+
+
+def close_answered(connection: psycopg.Connection[Any], kind: Kind, relation: str) -> None:
+    """Close what nothing is left of to decide, after the links of this run are written.
+
+    Args:
+        relation: the records of the kind.
+    """
+    connection.execute(_CLOSE_ANSWERED.format(relation=relation), {"kind": kind})
 
 
 def write_queue(

@@ -23,6 +23,8 @@ from warehouse.errors import PermanentError
 Verdict = Literal["same", "different"]
 State = Literal["open", "disputed", "decided", "superseded"]
 Via = Literal["command", "page"]
+SubjectKind = Literal["resident", "enterprise"]
+Asks = Literal["apart", "together"]
 
 # What waits for somebody.
 WAITING: tuple[State, ...] = ("open", "disputed")
@@ -38,7 +40,7 @@ _REFUSALS = "RV"
 
 
 class ReviewRefused(PermanentError):
-    """An opinion or a look that the rules of review do not allow; `code` tells which (RV001 … RV007)."""
+    """An opinion, a question or a look that the rules of review do not allow; `code` tells which (RV001 … RV014)."""
 
     kind = "review"
 
@@ -52,11 +54,14 @@ class Item:
     """One pair of the queue, without any value of its records.
 
     Attributes:
-        reason: between (the thresholds) | conflict (a constraint cut the link) | repair (a proposed number).
+        reason: between (the thresholds) | conflict (a constraint cut the link) | repair (a proposed number) | raised
+            (somebody asked).
         waterfall: what each comparison added to the match weight, `{comparison, level, weight}`.
         opinion_count: opinions that count towards the next decision.
         decision: must_link | cannot_link in force, if any.
         proposals: repairs of a citizen number that this pair supports.
+        asks: apart (they are one subject now) | together (they are two); with the other `raised_…` of a question that
+            somebody raised, else None.
     """
 
     item_id: int
@@ -80,6 +85,10 @@ class Item:
     decided_by: list[str] | None
     decided_at: datetime | None
     proposals: list[dict[str, Any]]
+    asks: Asks | None
+    raised_by: str | None
+    raised_why: str | None
+    raised_at: datetime | None
 
     @property
     def steps(self) -> list[Step]:
@@ -142,6 +151,49 @@ class Opinion:
     why: str | None
     given_at: datetime
     is_in_force: bool
+    is_by_login: bool
+
+
+@dataclass(frozen=True)
+class Record:
+    """A source record, written `system.table:key`."""
+
+    system: str
+    table_name: str
+    record_key: str
+
+    @classmethod
+    def of(cls, written: str) -> Record:
+        """The record that somebody wrote.
+
+        Raises:
+            ReviewRefused: it is not written as records are.
+        """
+        source, _, key = written.strip().partition(":")
+        system, _, table_name = source.partition(".")
+        if not (system and table_name and key):
+            raise ReviewRefused(
+                "RV008",
+                "A record is not written as records are.",
+                where=written.strip() or "(nothing)",
+                expected="system.table:key, as the page of the subject shows it, e.g. care_homes.stays:ST0000001",
+                do="copy it from the page of the subject",
+            )
+        return cls(system, table_name, key)
+
+    def __str__(self) -> str:
+        return f"{self.system}.{self.table_name}:{self.record_key}"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question that was raised: whether `about` and `against` are to be apart, or together."""
+
+    item_id: int
+    subject_kind: SubjectKind
+    asks: Asks
+    about: Record
+    against: Record
 
 
 @dataclass(frozen=True)
@@ -176,25 +228,36 @@ def queue(
     return items, int(count[0])
 
 
-def show(db: Database, item_id: int, *, clerk: str, via: Via) -> tuple[Item, list[Compared], list[Opinion]]:
+def show(
+    db: Database, item_id: int, *, clerk: str, via: Via, login: str | None = None
+) -> tuple[Item, list[Compared], list[Opinion]]:
     """One item with both records side by side. The look is entered in `ops.access_log` under the clerk's name.
+
+    Args:
+        login: issuer and subject of the identity provider that told the name; none: it is taken on trust.
 
     Raises:
         ReviewRefused: no such item, or nobody is named.
     """
     with _clerk(db) as connection:
         with connection.cursor(row_factory=class_row(Compared)) as cursor:
-            pair = cursor.execute("select * from identity.review_pair(%s, %s, %s)", [item_id, clerk, via]).fetchall()
+            pair = cursor.execute(
+                "select * from identity.review_pair(%s, %s, %s, %s)", [item_id, clerk, via, login]
+            ).fetchall()
         with connection.cursor(row_factory=class_row(Item)) as cursor:
             item = cursor.execute("select * from identity.review_queue where item_id = %s", [item_id]).fetchone()
         with connection.cursor(row_factory=class_row(Opinion)) as cursor:
-            opinions = cursor.execute("select * from identity.review_opinions(%s, %s)", [item_id, clerk]).fetchall()
+            opinions = cursor.execute(
+                "select * from identity.review_opinions(%s, %s, %s)", [item_id, clerk, login]
+            ).fetchall()
     assert item is not None
     pair = [replace(row, comparison="not_compared") if row.attribute in _CONTEXT else row for row in pair]
     return item, pair, opinions
 
 
-def give_opinion(db: Database, item_id: int, *, verdict: Verdict, clerk: str, why: str) -> Outcome:
+def give_opinion(
+    db: Database, item_id: int, *, verdict: Verdict, clerk: str, why: str, login: str | None = None
+) -> Outcome:
     """Say whether both records are the same subject. Two different people who agree make a decision.
 
     Raises:
@@ -202,10 +265,45 @@ def give_opinion(db: Database, item_id: int, *, verdict: Verdict, clerk: str, wh
     """
     with _clerk(db) as connection, connection.cursor(row_factory=class_row(Outcome)) as cursor:
         outcome = cursor.execute(
-            "select * from identity.give_opinion(%s, %s, %s, %s)", [item_id, clerk, verdict, why]
+            "select * from identity.give_opinion(%s, %s, %s, %s, %s)", [item_id, clerk, verdict, why, login]
         ).fetchone()
     assert outcome is not None
     return outcome
+
+
+def raise_question(
+    db: Database,
+    about: Record,
+    against: Record | None = None,
+    *,
+    clerk: str,
+    why: str,
+    via: Via,
+    login: str | None = None,
+    kind: SubjectKind | None = None,
+) -> Question:
+    """Have two people look at two records that linkage did not ask about.
+
+    Args:
+        about: the record in question.
+        against: another one; none: the record that stands for the rest of its subject.
+        kind: of the subject that is meant; needed only where the records speak of a resident and of an enterprise.
+
+    Raises:
+        ReviewRefused: no such records, already asked or decided, or certified numbers settle it.
+    """
+    with _clerk(db) as connection:
+        row = connection.execute(
+            "select * from identity.raise_question(%s, %s, %s, %s, %s, %s, %s)",
+            [kind, _parts(about), None if against is None else _parts(against), clerk, why, via, login],
+        ).fetchone()
+    assert row is not None
+    item_id, subject_kind, asks, asked, beside = row
+    return Question(item_id, subject_kind, asks, Record(*asked), Record(*beside))
+
+
+def _parts(record: Record) -> list[str]:
+    return [record.system, record.table_name, record.record_key]
 
 
 @contextmanager

@@ -42,6 +42,13 @@ def decision(t: Texts, item: Item) -> str | None:
     return t("review.decided", decision=t.code("verdict", item.decision), clerks=clerks)
 
 
+def raised(t: Texts, item: Item) -> str | None:
+    """Who asked what, and why, where somebody did."""
+    if item.asks is None:
+        return None
+    return t(f"review.raised_{item.asks}", clerk=item.raised_by, why=item.raised_why)
+
+
 def record(t: Texts, item: Item, side: str) -> str:
     """Where one of the two records stands."""
     system, table = getattr(item, f"{side}_system"), getattr(item, f"{side}_table")

@@ -1,4 +1,4 @@
-"""`cityhub identity review` and `repairs`: doubtful pairs side by side, opinions, proposed numbers; values masked."""
+"""`cityhub identity review` and `repairs`: doubtful pairs, questions, opinions, proposed numbers; values masked."""
 
 from __future__ import annotations
 
@@ -92,6 +92,9 @@ def show(
     t = Texts(hub.hub_settings().language)
     heads = [t("review.item", id=item.item_id), *words.title_parts(t, item), words.decision(t, item)]
     out.print(Text(t("format.dot").join(part for part in heads if part), style="bold"))
+    asked = words.raised(t, item)
+    if asked is not None:
+        out.print(Text(asked, style="yellow"))
     for proposal in item.proposals:
         out.print(Text(words.repair(t, proposal), style="yellow"))
     out.print(_pair_table(t, item, pair))
@@ -137,6 +140,54 @@ def decide(
         out.print("The decision in force stands.")
     else:
         out.print("Noted. A second person has to agree.")
+
+
+@review_app.command(
+    "raise",
+    epilog='Example: [bold]cityhub identity review raise care_homes.stays:ST0000012 --by "Li Fang" --why "another'
+    " person's stay\"[/]",
+)
+def raise_(
+    record: Annotated[str, typer.Argument(help="The record in question, as the subject's page shows it.")],
+    other: Annotated[
+        str | None,
+        typer.Argument(help="Another record. Default: the one that stands for the rest of its subject."),
+    ] = None,
+    *,
+    by: Annotated[str, typer.Option("--by", help="Who asks: a person's own name.")],
+    why: Annotated[str, typer.Option("--why", help="On what ground. No personal values.")],
+    kind: Annotated[
+        Literal["resident", "enterprise"] | None,
+        typer.Option(help="The subject that is meant, where the records speak of both kinds.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have two people look at two records: joined, but not of one subject; or not joined, but of one.
+
+    Linkage asks by itself only about what it doubts. A question moves nobody: two people who agree do.
+    """
+    from sharing.review import Record, raise_question
+
+    found = raise_question(
+        hub.hub_database(),
+        Record.of(record),
+        None if other is None else Record.of(other),
+        clerk=by,
+        why=why,
+        via="command",
+        kind=kind,
+    )
+    if as_json:
+        print_json(asdict(found))
+        return
+    asked = "Is {} another {} than {}?" if found.asks == "apart" else "Is {} the same {} as {}?"
+    out.print(
+        f"Item {found.item_id}: {asked.format(found.about, found.subject_kind, found.against)}"
+        f" Two people decide: cityhub identity review show {found.item_id}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 @repairs_app.command("list", epilog="Example: [bold]cityhub identity repairs list --state open --limit 20[/]")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import date
+from pathlib import Path
 
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from identity.link import link
 from identity.repair import propose_repairs
 from orchestration import hub
 from orchestration.cli.main import app
@@ -146,3 +148,25 @@ def test_proposed_repairs_are_listed_without_a_number(review: Review, database: 
     assert told in "".join(shown.split()), "wherever the line breaks"
     for value in (VALID, TRANSPOSED, citizen_token(VALID)):
         assert value not in listed + shown + str(proposal)
+
+
+def test_a_question_is_raised_and_shown(review: Review, database: Database, tmp_path: Path) -> None:
+    for key in "ab":
+        add_record(database, key, name="王小明", phone="13912340001")
+    link(database, run_id="run", home=tmp_path)
+    raised = review("raise", "s.t:b", "--by", "Li Fang", "--why", "another man").output
+    assert raised == (
+        "Item 1: Is s.t:b another resident than s.t:a? Two people decide: cityhub identity review show 1\n"
+    )
+    assert "raised" in review("list").output
+    assert "Li Fang提出：这两条记录现属同一主体，但不应是。理由：another man" in review("show", "1").output
+    again = review("raise", "s.t:a", "s.t:b", "--by", "Li Fang", "--why", "w").exception
+    assert isinstance(again, PermanentError)
+    assert (again.what, again.do) == (
+        "Review item 1 already asks about these two records.",
+        "give an opinion on item 1",
+    )
+    add_record(database, "c", name="李红")
+    link(database, run_id="next run", home=tmp_path)
+    together = json.loads(review("raise", "s.t:c", "s.t:a", "--by", "A", "--why", "w", "--json").output)
+    assert (together["item_id"], together["asks"], together["about"]["record_key"]) == (2, "together", "c")

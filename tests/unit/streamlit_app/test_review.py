@@ -115,7 +115,7 @@ def test_a_verdict_against_certified_numbers_is_explained(hub: Database) -> None
     app = open_item(open_page(), item, "李芳")
     assert "这一对未经模型比较" in words_of(app)
     assert "两个不同的已认证号码" in words_of(say(app, "是同一主体"))
-    assert "请填写复核人姓名、结论和理由" in words_of(say(app, "不是同一主体", why=" "))
+    assert "请填写姓名和理由" in words_of(say(app, "不是同一主体", why=" "))
 
 
 def test_an_item_that_is_not_there_is_said_so(hub: Database) -> None:
