@@ -116,6 +116,6 @@ def _pull(port: int, total: int, folder: Path) -> float:
     system = contract(folder, "rest")
     started = time.perf_counter()
     with closing(RestTransport(f"http://127.0.0.1:{port}", system, SYSTEM, SecretStr(SECRET.decode()))) as transport:
-        pulled = sum(frame.height for frame in transport.pull(system.tables[0], None).batches)
+        pulled = sum(frame.height for frame in transport.pull(system.tables[0], None).frames)
     assert pulled == total
     return time.perf_counter() - started

@@ -79,7 +79,7 @@ def reconcile_table(
     with closing(_Side()) as source, closing(_Side()) as raw:
         try:
             with closing(open_transport(settings, contract)) as transport:
-                for frame in transport.pull(_keys_only(table), None).batches:
+                for frame in transport.pull(_keys_only(table), None).frames:
                     keys = _key_texts(table, frame)
                     result.unreadable += keys.null_count()
                     source.add(keys.drop_nulls())

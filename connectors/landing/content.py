@@ -1,9 +1,9 @@
 """What a row held as it came, in 128 bits, to tell before it is looked at that it is as it was.
 
-The hash is Polars's own over the values as received. It also stands for what they were held against: the contract, the
-checks' own code, the key of tokens. So a row whose hash raw holds has been found good before, in every respect that
-would be looked at again. A row that breaks a rule which only warns keeps a marked hash: it is checked, and counted,
-each time it comes.
+The hash is Polars's own over the values as received, or over the bytes in which they came. It also stands for what
+they were held against: the contract, the checks' own code, the key of tokens. So a row whose hash raw holds has been
+found good before, in every respect that would be looked at again. A row that breaks a rule which only warns keeps a
+marked hash: it is checked, and counted, each time it comes.
 
 The hash is never the last word. Polars promises the same within one of its versions only, contracts and checks change,
 and a value may be written in another way: rows whose hashes differ are compared by value (`merge`), and where only the
@@ -25,6 +25,7 @@ from connectors import checks, identifiers
 from connectors.binary.layout import Bytes
 from connectors.checks.batch import Tokens
 from connectors.contract import TableContract
+from connectors.transports.received import Received
 
 # A citizen number that nobody has; its token tells one key from another.
 _NOBODY = "000000000000000000"
@@ -35,18 +36,19 @@ class RowHashes:
     """Hashes of one table's rows: 16 bytes each, of which the first 8 are enough to tell ten million rows apart."""
 
     def __init__(self, table: TableContract, tokens: Tokens) -> None:
-        self._columns = table.column_names
-        told = [repr(table), pl.__version__, _code_of_checks()]
+        self._told = [repr(table), pl.__version__, _code_of_checks()]
         if any(column.identifier == "citizen_no" for column in table.columns):
-            told += tokens([_NOBODY])
-        digest = blake2b("\n".join(told).encode(), digest_size=16).digest()
-        self._seeds = [int(seed) for seed in np.frombuffer(digest, np.uint64)]
+            self._told += tokens([_NOBODY])
+        self._seeds: dict[str, list[int]] = {}
 
-    def of(self, received: pl.DataFrame) -> Bytes:
+    def of(self, received: Received) -> Bytes:
         """A row of 16 bytes for each row."""
-        values = pl.DataFrame([received.get_column(name) for name in self._columns])
-        halves = [values.hash_rows(seed).to_numpy() for seed in self._seeds]
-        return np.ascontiguousarray(np.stack(halves, axis=1)).view(np.uint8).reshape(-1, 16)
+        if received.form not in self._seeds:
+            told = "\n".join([*self._told, received.form])
+            digest = blake2b(told.encode(), digest_size=16).digest()
+            self._seeds[received.form] = [int(seed) for seed in np.frombuffer(digest, np.uint64)]
+        halves = received.hashes(self._seeds[received.form])
+        return np.ascontiguousarray(halves).view(np.uint8).reshape(-1, 16)
 
 
 def marked(hashes: Bytes, is_warned: NDArray[np.bool_]) -> Bytes:

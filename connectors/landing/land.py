@@ -16,7 +16,6 @@ from pathlib import Path
 from traceback import extract_tb, format_tb
 from typing import Any
 
-import polars as pl
 import psycopg
 
 from connectors.contract import AdmissionGate, GateRequest, GateResult, SystemContract, TableContract
@@ -35,6 +34,7 @@ from connectors.landing.stage import Prepared, Stage
 from connectors.landing.watch import OrderWatch
 from connectors.transports import Pull, open_transport
 from connectors.transports.base import new_columns_note
+from connectors.transports.received import Received
 from warehouse.database import Database, connection_error, is_out_of_room
 from warehouse.errors import CityhubError, HeldBatch, TransientError
 from warehouse.settings import Settings
@@ -179,8 +179,8 @@ class _Landing:
                 try:
                     for frame in frames:
                         stage.add(frame)
-                        if pull.is_ordered:
-                            order.see(frame.frame)
+                        if pull.is_ordered and frame.received is not None:
+                            order.see(frame.received.frame)
                 except TransientError as error:
                     if is_replaced or not (pull.is_ordered and order.holds and stage.read):
                         raise
@@ -345,11 +345,21 @@ class _Landing:
         return self.business_date if is_sweep else None
 
 
-def _prepared(stage: Stage, frames: Generator[pl.DataFrame, None, None]) -> Iterator[Prepared]:
-    """The frames checked, in a thread of their own between the source's and the one that copies."""
-    with closing(frames):
-        for frame in frames:
-            yield stage.prepare(frame)
+def _prepared(stage: Stage, batches: Generator[Received, None, None]) -> Iterator[Prepared]:
+    """The rows checked, in a thread of their own between the source's and the one that copies.
+
+    Where the pull breaks, what waits to be checked is handed over before the error goes on its way.
+    """
+    broken: CityhubError | None = None
+    with closing(batches):
+        try:
+            for received in batches:
+                yield stage.prepare(received)
+        except CityhubError as error:
+            broken = error
+        yield from stage.rest()
+    if broken is not None:
+        raise broken
 
 
 def _unforeseen(error: Exception) -> str:

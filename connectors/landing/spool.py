@@ -8,41 +8,48 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import numpy as np
 import polars as pl
 
-# Texts as they lie in memory: gathering them into one buffer costs more than writing them.
-_AS_IT_IS = pl.CompatLevel.newest()
+from connectors.transports.received import Received
 
 
 class Spool:
-    """Frames as received. A row is known by its number of arrival, from 1."""
+    """A row is known by its number of arrival, from 1."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as its batch
-        self._frames: list[tuple[int, int, int]] = []
-        self._rows = 0
+        self._parts: list[tuple[int, int, int, Callable[[bytes], Received]]] = []
 
-    def add(self, frame: pl.DataFrame) -> None:
-        """Keep a frame."""
+    def add(self, received: Received) -> None:
+        """Keep these rows."""
         self._file.seek(0, io.SEEK_END)
         start = self._file.tell()
-        frame.write_ipc(self._file, compat_level=_AS_IT_IS)
+        read = received.write(self._file)
         self._file.flush()
-        self._frames.append((start, self._file.tell(), frame.height))
-        self._rows += frame.height
+        self._parts.append((start, self._file.tell(), received.height, read))
 
-    def find(self, arrivals: pl.Series) -> Iterator[tuple[pl.DataFrame, pl.Series]]:
-        """The rows of these numbers (rising), with them, a frame at a time."""
+    def find(self, arrivals: pl.Series) -> Iterator[tuple[Received, pl.Series]]:
+        """The rows of these numbers (rising), with them, a part at a time as they were added."""
         first = 1
-        for start, end, rows in self._frames:
+        for start, end, rows, read in self._parts:
             wanted = _between(arrivals, first, first + rows)
             if wanted.len():
                 self._file.seek(start)
-                frame = pl.read_ipc(io.BytesIO(self._file.read(end - start)))
-                yield frame[(wanted.cast(pl.Int64) - first).to_numpy()], wanted
+                received = read(self._file.read(end - start))
+                if wanted.len() < rows:
+                    is_wanted = np.zeros(rows, np.bool_)
+                    is_wanted[(wanted.cast(pl.Int64) - first).to_numpy()] = True
+                    received = received.only(is_wanted)
+                yield received, wanted
             first += rows
+
+    def all(self) -> Iterator[tuple[Received, pl.Series]]:
+        """Every row, as `find`."""
+        rows = sum(part[2] for part in self._parts)
+        return self.find(pl.int_range(1, rows + 1, eager=True))
 
     def close(self) -> None:
         """Let the file go."""

@@ -15,17 +15,18 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 import psycopg
+from numpy.typing import NDArray
 
 from connectors.binary.layout import Bytes, Places
 from connectors.binary.rows import binary_rows
 from connectors.checks import Checked, RowChecks
-from connectors.checks.batch import Tokens
+from connectors.checks.batch import POSITION, Tokens
 from connectors.checks.values import as_texts, read_values
 from connectors.contract import TableContract
 from connectors.contract.ddl import quote, quote_qualified, roll_columns, roll_table_ddl, stage_table_ddl, typed_columns
@@ -45,8 +46,8 @@ from connectors.landing.names import (
 from connectors.landing.repeats import Refused
 from connectors.landing.spool import Spool
 from connectors.landing.watch import TypeWatch
-from connectors.transports import POSITION
 from connectors.transports.base import CHUNK_ROWS
+from connectors.transports.received import Received
 from warehouse.errors import HeldBatch
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -68,14 +69,27 @@ Kind = Literal["whole", "lasting", "sifted"]
 
 @dataclass(frozen=True)
 class Prepared:
-    """A frame as received, and what is to be copied of it: the columns `names` as COPY takes them, the refused rows."""
+    """Rows as received, and what is to be copied of them and of rows before that waited: the columns `names` as COPY
+    takes them, the refused rows."""
 
-    frame: pl.DataFrame
-    names: Sequence[str]
-    rows: Bytes | None
-    rejected: pl.DataFrame
-    warnings: Mapping[str, int]
-    rejections: Mapping[str, int]
+    received: Received | None
+    names: Sequence[str] = ()
+    rows: Bytes | None = None
+    rejected: pl.DataFrame | None = None
+    warnings: Mapping[str, int] = field(default_factory=dict)
+    rejections: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Arrived:
+    """Rows with their hashes and numbers of arrival."""
+
+    received: Received
+    hashes: Bytes
+    numbers: Places
+
+    def only(self, wanted: NDArray[np.bool_]) -> _Arrived:
+        return _Arrived(self.received.only(wanted), self.hashes[wanted], self.numbers[wanted])
 
 
 class Stage:
@@ -110,6 +124,7 @@ class Stage:
         self._kinds = dict(typed_columns(table))
         self._refused: set[int] = set()
         self._prepared = 0
+        self._waiting: list[_Arrived] = []
         self._highest: dict[str, Any] = {}
 
     @property
@@ -127,38 +142,42 @@ class Stage:
         self._connection.commit()
         self.exists = True
 
-    def prepare(self, frame: pl.DataFrame) -> Prepared:
-        """Check what raw does not hold of a frame of rows as received, and write what COPY is sent.
+    def prepare(self, received: Received) -> Prepared:
+        """Check those rows that raw does not hold as they came, and write what COPY is sent.
 
-        Touches no connection: while one frame is copied, another thread may prepare the next. Frames are prepared in
+        They wait until there are enough for a frame: checking one costs some milliseconds, however few its rows.
+        Touches no connection: while one frame is copied, another thread may prepare the next. Rows are prepared in
         the order they are added in.
         """
-        numbers = np.arange(self._prepared + 1, self._prepared + frame.height + 1)
-        self._prepared += frame.height
-        hashes, rest = self._hashes.of(frame), frame
-        if self.known is not None:
-            is_new = ~self.known.take(hashes)
-            rest, hashes, numbers = frame.filter(pl.Series(is_new)), hashes[is_new], numbers[is_new]
-        checked = self._checks.check(rest)
-        self._note_highest(checked.good)
-        names, block = self._good(checked, hashes, numbers)
-        rejected = checked.rejected
-        if rejected.height:
-            rejected = rejected.with_columns(match_key(self._table, rejected)).select(_REJECTED_COLUMNS)
-        return Prepared(frame, names, block, rejected, checked.warnings, checked.rejections)
+        numbers = np.arange(self._prepared + 1, self._prepared + received.height + 1)
+        self._prepared += received.height
+        arrived = _Arrived(received, self._hashes.of(received), numbers)
+        if self.known is None:
+            return self._check(arrived, received)
+        is_new = ~self.known.take(arrived.hashes)
+        if is_new.any():
+            self._waiting.append(arrived.only(is_new))
+        if sum(part.received.height for part in self._waiting) < CHUNK_ROWS:
+            return Prepared(received)
+        return self._check(self._gathered(), received)
+
+    def rest(self) -> Iterator[Prepared]:
+        """What still waits when the last row has come."""
+        if self._waiting:
+            yield self._check(self._gathered(), None)
 
     def add(self, prepared: Prepared) -> None:
-        """Copy a prepared frame: good rows to the stage, the others with their reasons."""
+        """Copy what was prepared: good rows to the stage, the others with their reasons."""
         if not self.exists:
             self.create()
         self._copy_good(self.roll, prepared.rows, prepared.names)
-        if prepared.rejected.height:
+        if prepared.rejected is not None and prepared.rejected.height:
             self._copy_rejected(prepared.rejected)
         # Nothing rests on this commit alone, so nobody waits for the disk: the merge's commit does, for all before it.
         self._connection.execute("set local synchronous_commit = off")
         self._connection.commit()
-        self._spool.add(prepared.frame)
-        self._watch.see(prepared.frame, prepared.rejections)
+        if prepared.received is not None:
+            self._spool.add(prepared.received)
         self._count(prepared)
 
     def require_types(self) -> None:
@@ -167,6 +186,11 @@ class Stage:
         Raises:
             HeldBatch: one did.
         """
+        if self.known is not None and self._watch.retyped():
+            # Values that read well may stand in rows that raw holds, which nobody looked at.
+            self._watch = TypeWatch(self._table)
+            for received, _ in self._spool.all():
+                self._watch.see(received.frame, self._checks.check(received.frame).rejections)
         self._watch.require_types()
 
     def list_all(self) -> None:
@@ -174,10 +198,9 @@ class Stage:
         self.known = None
         for name in (self.name, self.roll):
             self._connection.execute(f"truncate {quote_qualified(name)}".encode())
-        everything = pl.Series(range(1, self.read + 1), dtype=pl.Int64)
-        for frame, numbers in self._spool.find(everything):
-            checked = self._checks.check(frame)
-            names, block = self._good(checked, self._hashes.of(frame), numbers.to_numpy())
+        for received, numbers in self._spool.all():
+            checked = self._checks.check(received.frame)
+            names, block = self._good(checked, self._hashes.of(received), numbers.to_numpy())
             self._copy_good(self.roll, block, names)
         self._connection.commit()
 
@@ -191,20 +214,19 @@ class Stage:
 
     def fill(self, arrivals: pl.Series) -> None:
         """Stage the rows of a sifted batch that have these numbers. They were checked before, and are good."""
-        for frame, numbers in _gathered(self._spool.find(arrivals)):
-            checked = self._checks.check(frame)
-            hashes = marked(self._hashes.of(frame), checked.is_warned.to_numpy())
+        for received, numbers in _in_frames(self._spool.find(arrivals)):
+            checked = self._checks.check(received.frame)
+            hashes = marked(self._hashes.of(received), checked.is_warned.to_numpy())
             self._copy_good(self.name, self._rows(checked.good, hashes, numbers), tuple(self._kinds))
 
     def fill_up(self) -> None:
         """Stage every good row of a sifted batch, for one that is to be kept whole."""
         self._connection.execute(f"truncate {quote_qualified(self.name)}".encode())
         self._connection.commit()
-        everything = pl.Series(range(1, self.read + 1), dtype=pl.Int64)
-        for frame, numbers in self._spool.find(everything):
-            checked = self._checks.check(frame)
+        for received, numbers in self._spool.all():
+            checked = self._checks.check(received.frame)
             arrivals = numbers.gather(checked.kept)
-            hashes = self._hashes.of(frame)[checked.kept.to_numpy()]
+            hashes = self._hashes.of(received)[checked.kept.to_numpy()]
             is_kept = ~arrivals.is_in(list(self._refused))
             names = tuple(self._kinds)
             rows = self._rows(checked.good.filter(is_kept), hashes[is_kept.to_numpy()], arrivals.filter(is_kept))
@@ -216,11 +238,12 @@ class Stage:
     def refuse(self, rows: Mapping[int, Refused]) -> None:
         """Quarantine, as received, rows that only the whole batch shows to be wrong. They are out of the stage."""
         self._refused |= set(rows)
-        for frame, arrivals in self._spool.find(pl.Series(sorted(rows), dtype=pl.Int64)):
+        for found, arrivals in self._spool.find(pl.Series(sorted(rows), dtype=pl.Int64)):
+            frame = found.frame
             rules, keys = zip(*(rows[arrival] for arrival in arrivals), strict=True)
             reasons = [json.dumps([{"rule": rule, "column": None, "severity": "reject"}]) for rule in rules]
-            received = as_texts(frame, self._table.column_names)
-            payload = received.select(pl.struct(pl.all()).struct.json_encode()).to_series()
+            texts = as_texts(frame, self._table.column_names)
+            payload = texts.select(pl.struct(pl.all()).struct.json_encode()).to_series()
             self._copy_rejected(
                 pl.DataFrame(
                     [keys, keys, payload, reasons, frame.get_column(POSITION).struct.json_encode()],
@@ -241,6 +264,27 @@ class Stage:
         tables = [quote_qualified(self.name), quote_qualified(roll_name(self._table))]
         tables += [f"pg_temp.{name}" for name in names]
         self._connection.execute(f"drop table if exists {', '.join(tables)}".encode())
+
+    def _gathered(self) -> _Arrived:
+        """All rows that wait, which from now on wait no more."""
+        first, *others = self._waiting
+        self._waiting = []
+        return _Arrived(
+            first.received.joined([other.received for other in others]),
+            np.concatenate([first.hashes, *(other.hashes for other in others)]),
+            np.concatenate([first.numbers, *(other.numbers for other in others)]),
+        )
+
+    def _check(self, arrived: _Arrived, received: Received | None) -> Prepared:
+        frame = arrived.received.frame
+        checked = self._checks.check(frame)
+        self._watch.see(frame, checked.rejections)
+        self._note_highest(checked.good)
+        names, block = self._good(checked, arrived.hashes, arrived.numbers)
+        rejected = checked.rejected
+        if rejected.height:
+            rejected = rejected.with_columns(match_key(self._table, rejected)).select(_REJECTED_COLUMNS)
+        return Prepared(received, names, block, rejected, checked.warnings, checked.rejections)
 
     def _good(self, checked: Checked, hashes: Bytes, numbers: Places) -> tuple[Sequence[str], Bytes | None]:
         """What the stage, or else the list, is sent of checked rows with these hashes and numbers of arrival."""
@@ -268,8 +312,8 @@ class Stage:
             self._highest[column] = max((value for value in values if value is not None), default=None)
 
     def _count(self, prepared: Prepared) -> None:
-        self.read += prepared.frame.height
-        self.rejected += prepared.rejected.height
+        self.read += 0 if prepared.received is None else prepared.received.height
+        self.rejected += 0 if prepared.rejected is None else prepared.rejected.height
         for rules, counted in ((self.warnings, prepared.warnings), (self.rejections, prepared.rejections)):
             for rule, count in counted.items():
                 rules[rule] = rules.get(rule, 0) + count
@@ -305,30 +349,21 @@ def match_key(table: TableContract, rejected: pl.DataFrame) -> pl.Series:
     return pl.DataFrame(parts).select(match_key=pl.concat_str(pl.all(), separator="|", ignore_nulls=False)).to_series()
 
 
-def _gathered(parts: Iterator[tuple[pl.DataFrame, pl.Series]]) -> Iterator[tuple[pl.DataFrame, pl.Series]]:
-    """The same rows in frames of the usual size: checking a frame costs some milliseconds, however few its rows."""
-    waiting: list[tuple[pl.DataFrame, pl.Series]] = []
-    height = 0
-    for frame, numbers in parts:
-        # A few rows of a frame keep all of its texts in memory, unless they are copied out.
-        is_small = frame.height * 10 < CHUNK_ROWS
-        own = pl.DataFrame(frame.rows(), schema=frame.schema, orient="row") if is_small else frame
-        waiting.append((own, numbers))
-        height += own.height
-        if height >= CHUNK_ROWS or not is_small:
+def _in_frames(parts: Iterator[tuple[Received, pl.Series]]) -> Iterator[tuple[Received, pl.Series]]:
+    """The same rows in frames of the usual size or more."""
+    waiting: list[tuple[Received, pl.Series]] = []
+    for part in parts:
+        waiting.append(part)
+        if sum(numbers.len() for _, numbers in waiting) >= CHUNK_ROWS:
             yield _together(waiting)
-            waiting, height = [], 0
+            waiting = []
     if waiting:
         yield _together(waiting)
 
 
-def _together(parts: Sequence[tuple[pl.DataFrame, pl.Series]]) -> tuple[pl.DataFrame, pl.Series]:
-    frames = [frame for frame, _ in parts]
-    if any(frame.schema != frames[0].schema for frame in frames):
-        # A column may come as text in one frame, for a value that has no other form, and typed in the next.
-        names = [name for name in frames[0].columns if name != POSITION]
-        frames = [as_texts(frame, names).with_columns(frame.get_column(POSITION)) for frame in frames]
-    return pl.concat(frames), pl.concat([numbers for _, numbers in parts])
+def _together(parts: Sequence[tuple[Received, pl.Series]]) -> tuple[Received, pl.Series]:
+    received = [part for part, _ in parts]
+    return received[0].joined(received[1:]), pl.concat([numbers for _, numbers in parts])
 
 
 def _copy(connection: Connection, target: str, options: str, block: bytes | Bytes) -> None:

@@ -47,6 +47,11 @@ class TypeWatch:
                 # One value that can be read clears the column for the whole batch.
                 del self._suspects[name]
 
+    def retyped(self) -> dict[str, int]:
+        """Columns of which no value reads as its type, and how many values do not."""
+        few = max(_FEWEST_VALUES, self._rows / 2)
+        return {name: unread for name, unread in self._suspects.items() if unread >= min(few, _MANY_VALUES)}
+
     def require_types(self) -> None:
         """See that every column still is of its type.
 
@@ -54,8 +59,7 @@ class TypeWatch:
             HeldBatch: one is not.
         """
         table = self._table
-        few = max(_FEWEST_VALUES, self._rows / 2)
-        retyped = {name: unread for name, unread in self._suspects.items() if unread >= min(few, _MANY_VALUES)}
+        retyped = self.retyped()
         if not retyped:
             return
         said = [

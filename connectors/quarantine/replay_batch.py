@@ -22,6 +22,7 @@ from connectors.landing.session import landing_session
 from connectors.landing.stage import Stage
 from connectors.quarantine.replay_rows import Row, frames, has_older_rows, leave_judged, older_rows, repaired_rows
 from connectors.quarantine.workbook import Answer
+from connectors.transports.received import Columns
 from warehouse.database import Database
 from warehouse.errors import CityhubError, PermanentError
 from warehouse.settings import Settings
@@ -118,7 +119,7 @@ class Replay:
     def _merge(self, connection: Connection, stage: Stage, rows: Sequence[Row], batch_id: int) -> None:
         table, result = self._table, self._result
         for frame in frames(table, rows):
-            stage.add(stage.prepare(frame))
+            stage.add(stage.prepare(Columns(frame)))
         repeats = settle_repeats(connection, table, stage.name)
         stage.refuse(repeats.rejected)
         plan = make_plan(connection, table, stage.name, is_complete=False)

@@ -14,7 +14,8 @@ import psycopg
 from connectors.contract import TableContract
 from connectors.quarantine.decisions import decide
 from connectors.quarantine.workbook import REPLAY, TOO_LONG, WAIVE, Answer, same_text
-from connectors.transports.base import CHUNK_ROWS, positions
+from connectors.transports.base import CHUNK_ROWS
+from connectors.transports.received import positions
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Content = Mapping[str, str | None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.transports.base import POSITION, Pull, Transport
+from connectors.transports.base import Pull, Transport
 from connectors.transports.opening import open_transport
 
-__all__ = ["POSITION", "Pull", "Transport", "open_transport"]
+__all__ = ["Pull", "Transport", "open_transport"]

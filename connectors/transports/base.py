@@ -1,8 +1,7 @@
 """What every transport offers and what a pull hands over. How a value is judged or landed does not belong here.
 
-A transport yields values **as received**: every contract column as text (`NULL` where the source gave none), in the
-contract's order, and one column `_position` saying where at the source the row stood. Typing them is the checks' work,
-so a value that is wrong reaches the quarantine exactly as the department delivered it.
+A transport yields values **as received** (`received`), each row with its place at the source. Typing them is the
+checks' work, so a value that is wrong reaches the quarantine exactly as the department delivered it.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ from typing import Any, Protocol
 import polars as pl
 
 from connectors.contract import TableContract
+from connectors.transports.received import Received
 from warehouse.errors import HeldBatch
 
 # Rows per frame. A loader with its gate takes 400 MB with 10,000 rows × 12 columns a frame and 590 MB with 50,000; the
 # latter save a tenth of its time.
 CHUNK_ROWS = 10_000
-POSITION = "_position"
 
 
 @dataclass
@@ -31,7 +30,7 @@ class Pull:
     """Rows on their way. `batches` is read once; the other fields are final when it is exhausted.
 
     Attributes:
-        batches: frames of text columns: the contract's columns in order, then `_position` (JSON text).
+        batches: rows as received.
         is_complete: whether the pull carries every row the source has, so that what is absent is gone there.
         cursor: where the next pull starts, when the transport knows better than the cursor column (drop date).
         as_of: the moment the source says its answer describes.
@@ -42,7 +41,7 @@ class Pull:
         is_ordered: whether rows come by ascending cursor, so that what came before a break needs not come again.
     """
 
-    batches: Iterator[pl.DataFrame]
+    batches: Iterator[Received]
     is_complete: bool
     cursor: str | None = None
     as_of: datetime | None = None
@@ -51,6 +50,11 @@ class Pull:
     drops: list[date] = field(default_factory=list)
     new_columns: list[str] | None = None
     is_ordered: bool = False
+
+    @property
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """The batches as columns, for who wants to see every row."""
+        return (rows.frame for rows in self.batches)
 
     def saw(self, extra: Sequence[str]) -> None:
         """Note the columns beyond the contract that were seen; they are not pulled."""
@@ -162,11 +166,3 @@ def text_column(name: str, values: Sequence[Any]) -> pl.Series:
 
 def _without_surrogates(text: str | None) -> str | None:
     return None if text is None else text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def positions(**parts: str | Sequence[int]) -> pl.Series:
-    """The `_position` column, where each row lay at its source: `positions(file="a.csv", line=[7, 8])`.
-
-    A struct, since it is written as JSON only for the few rows that are refused.
-    """
-    return pl.DataFrame(parts).to_struct(POSITION)

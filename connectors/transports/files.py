@@ -20,13 +20,14 @@ import fsspec
 import polars as pl
 
 from connectors.contract import SystemContract, TableContract
-from connectors.transports.base import CHUNK_ROWS, Pull, positions, require_columns, text_column
+from connectors.transports.base import CHUNK_ROWS, Pull, require_columns, text_column
 from connectors.transports.clock import midnight
 from connectors.transports.csv_file import Block
 from connectors.transports.drops import MANIFEST, Drop, DropFolder
 from connectors.transports.formats import Row, open_reader
 from connectors.transports.inspection import Evidence, Inspected, contradiction
 from connectors.transports.login import Login
+from connectors.transports.received import Columns, Received, positions
 from connectors.transports.source import Source, wrong_encoding
 from warehouse.errors import CityhubError, ConfigurationError, HeldBatch, PermanentError, TransientError
 from warehouse.settings import mask_url
@@ -89,7 +90,7 @@ class FileTransport:
             close_sftp(self._opened[0])
         self._opened = self._drops = None
 
-    def _batches(self, table: TableContract, cursor: str | None, pull: Pull) -> Iterator[pl.DataFrame]:
+    def _batches(self, table: TableContract, cursor: str | None, pull: Pull) -> Iterator[Received]:
         with self._guard():
             folder = self._folder()
             for drop in folder.due(table, cursor, self._taken):
@@ -97,7 +98,8 @@ class FileTransport:
                 if drop.rows is not None:
                     pull.source_total = (pull.source_total or 0) + drop.rows
                 with self._open(table, drop) as source:
-                    yield from _frames(source, drop.rows, pull)
+                    for frame in _frames(source, drop.rows, pull):
+                        yield Columns(frame)
                 if drop.state is not None and folder.state(drop.path) != drop.state:
                     raise TransientError(
                         f"The file {table.source_name} changed while it was read.",

@@ -13,7 +13,8 @@ from typing import Any
 import polars as pl
 
 from connectors.contract import TableContract
-from connectors.transports.base import positions, text_column
+from connectors.transports.base import text_column
+from connectors.transports.received import positions
 
 Item = Mapping[str, Any]
 

@@ -6,18 +6,18 @@ times come as what they are, with nothing left to be parsed (docs/explanation/la
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
+from itertools import repeat
 from select import POLLIN, poll
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from connectors.binary import SIGNATURE, TRAILER
-from connectors.binary.columns import read_block
-from connectors.binary.layout import WORD, ends_of
+from connectors.binary.layout import WORD
+from connectors.transports.copied import Copied, CopyForm
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn
@@ -51,21 +51,6 @@ def text_of(column: sa.ColumnClause[Any], kind: Any) -> sa.ColumnElement[Any]:
     return column if is_text else sa.cast(column, sa.Text)
 
 
-def with_offsets(frame: pl.DataFrame, types: Mapping[str, Any]) -> pl.DataFrame:
-    """Instants in the form `2026-06-30T00:00:00+00:00`; Postgres leaves the minutes of an offset out."""
-    names = [name for name in frame.columns if getattr(types.get(name), "timezone", False)]
-    if not names:
-        return frame
-    values = [(name, pl.col(name)) for name in names]
-    return frame.with_columns(
-        pl.when(value.str.ends_with("+00"))
-        .then(value.str.replace(" ", "T", literal=True) + ":00")
-        .otherwise(value)
-        .alias(name)
-        for name, value in values
-    )
-
-
 def kind_of(kind: Any) -> str:
     """The form in which a column of this type comes by COPY: its own where `binary.columns` reads it, else text."""
     if isinstance(kind, sa.Boolean):
@@ -87,10 +72,8 @@ def wire_of(column: sa.ColumnClause[Any], kind: Any) -> sa.ColumnElement[Any]:
     return text_of(column, kind) if kind_of(kind) == "text" else column
 
 
-def copied(
-    connection: sa.Connection, query: sa.Select[Any], names: Sequence[str], kinds: Sequence[str], block_rows: int
-) -> Iterator[pl.DataFrame]:
-    """The query's rows in frames, columns of the kinds that `kind_of` says.
+def copied(connection: sa.Connection, query: sa.Select[Any], layout: CopyForm, block_rows: int) -> Iterator[Copied]:
+    """The query's rows, so many in one block.
 
     Raises:
         DBAPIError: what the driver raises, wrapped as SQLAlchemy does.
@@ -104,16 +87,16 @@ def copied(
             driver.cursor() as cursor,
             cursor.copy(f"copy ({statement}) to stdout (format binary, encoding 'UTF8')"),
         ):
-            head, has_ended = len(SIGNATURE), False
+            # The first row comes behind the head of the whole.
+            head, seen, has_ended = len(SIGNATURE), 0, False
             while not has_ended:
                 block, sizes, has_ended = _block(driver.pgconn, block_rows)
                 if not sizes:
                     return
-                starts = ends_of(np.array(sizes, np.int64))[:-1]
-                # The first row comes behind the head of the whole.
-                starts[0] += head
-                head = 0
-                yield read_block(np.frombuffer(block, np.uint8), starts, names, kinds)
+                sizes[0] -= head
+                numbers = np.arange(seen + 1, seen + len(sizes) + 1)
+                yield Copied(layout, np.frombuffer(block, np.uint8)[head:], np.array(sizes, np.int64), numbers)
+                head, seen = 0, seen + len(sizes)
     except psycopg.Error as error:
         raise DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True) from None
 
@@ -126,16 +109,17 @@ def _block(line: PGconn, rows: int) -> tuple[bytearray, list[int], bool]:
     import psycopg
     from psycopg.pq import ExecStatus
 
-    block, ready = bytearray(), poll()
-    sizes: list[int] = []
+    block, sizes, ready = bytearray(), list[int](), poll()
     ready.register(line.socket, POLLIN)
     take, add, note, has_ended = line.get_copy_data, block.extend, sizes.append, False
     while len(sizes) < rows and not has_ended:
-        size, row = take(1)
-        if size > 0:
+        size = 1
+        for size, row in map(take, repeat(1, rows - len(sizes))):
+            if size <= 0:
+                break
             note(size)
             add(row)
-        elif size == 0:
+        if size == 0:
             ready.poll()
             line.consume_input()
         elif size == -1:
@@ -143,7 +127,7 @@ def _block(line: PGconn, rows: int) -> tuple[bytearray, list[int], bool]:
             for result in results:
                 if result.status != ExecStatus.COMMAND_OK:
                     raise psycopg.errors.error_from_result(result)
-        else:
+        elif size < 0:
             raise psycopg.OperationalError(line.get_error_message())
     # Behind the rows comes an end that is shorter than any row; with it the head, where there are none.
     if sizes and (sizes[-1] == len(TRAILER) or block == SIGNATURE + TRAILER):

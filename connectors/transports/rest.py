@@ -25,7 +25,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import httpx
-import polars as pl
 import stamina
 from pydantic import SecretStr
 
@@ -35,6 +34,7 @@ from connectors.transports.budget import Budget
 from connectors.transports.clock import parse, since
 from connectors.transports.page_ahead import PageAhead
 from connectors.transports.page_rows import PageRows, names_of
+from connectors.transports.received import Columns, Received
 from connectors.transports.signing import signed_headers
 from warehouse.errors import CityhubError, ConfigurationError, HeldBatch, PermanentError, TransientError
 from warehouse.settings import mask_url
@@ -115,7 +115,7 @@ class RestTransport:
     def close(self) -> None:
         self._client.close()
 
-    def _batches(self, table: TableContract, start: datetime | None, pull: Pull) -> Iterator[pl.DataFrame]:
+    def _batches(self, table: TableContract, start: datetime | None, pull: Pull) -> Iterator[Received]:
         rows = PageRows(table)
         budget = Budget(self._access.rows_per_second, self._access.page_size)
         try:
@@ -124,18 +124,18 @@ class RestTransport:
                 if page.items:
                     self._take(table, page, pull, rows)
                 if rows.height >= CHUNK_ROWS:
-                    yield rows.frame()
+                    yield Columns(rows.frame())
                 budget.rest(len(page.items))
         except _Retried:
             # The line broke, and what came is whole. A list that moved while it was paged is another matter.
             if pull.is_ordered and rows.height:
-                yield rows.frame()
+                yield Columns(rows.frame())
             raise
         except TransientError:
             pull.is_ordered = False
             raise
         if rows.height:
-            yield rows.frame()
+            yield Columns(rows.frame())
 
     def _pages(self, table: TableContract, start: datetime | None, size: int) -> Iterator[Page]:
         with PageAhead(self._ask, is_allowed=self._access.rows_per_second is None) as ahead:

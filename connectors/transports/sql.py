@@ -5,7 +5,7 @@ The hub is a guest there: it opens a read-only transaction where the dialect off
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,12 +32,13 @@ from connectors.transports import postgres
 from connectors.transports.base import (
     CHUNK_ROWS,
     Pull,
-    positions,
     require_columns,
     text_column,
 )
 from connectors.transports.budget import Budget
 from connectors.transports.clock import since
+from connectors.transports.copied import CopyForm, with_offsets
+from connectors.transports.received import Columns, Received, positions
 from warehouse.errors import CityhubError, ConfigurationError, PermanentError, TransientError
 from warehouse.settings import mask_url
 
@@ -89,31 +90,34 @@ class SqlTransport:
             self._engine.dispose()
             self._engine = None
 
-    def _batches(self, table: TableContract, start: datetime | None, pull: Pull) -> Iterator[pl.DataFrame]:
+    def _batches(self, table: TableContract, start: datetime | None, pull: Pull) -> Iterator[Received]:
+        """By COPY where there is one. It cannot be paced: what the server has sent is in the line's buffers."""
         with self._connection() as connection:
             types = self._discover(connection, table)
             pull.saw(require_columns(table, list(types), self._place(table)))
+            is_paced = self.contract.access.rows_per_second is not None
+            is_postgres = self._dialect == "postgresql"
+            names = tuple(table.column_names)
+            zoned = frozenset(name for name in names if is_postgres and getattr(types[name], "timezone", False))
+            if is_postgres and postgres.can_copy(connection) and not is_paced:
+                query = _query(table, types, start, self._dialect, is_copied=True)
+                layout = CopyForm(names, tuple(postgres.kind_of(types[name]) for name in names), zoned)
+                yield from postgres.copied(connection, query, layout, CHUNK_ROWS)
+                return
+            query = _query(table, types, start, self._dialect)
             seen = 0
-            for frame in self._frames(connection, table, types, start):
-                whole = postgres.with_offsets(frame, types) if self._dialect == "postgresql" else frame
-                yield whole.with_columns(positions(row=range(seen + 1, seen + whole.height + 1)))
-                seen += whole.height
+            for frame in self._streamed(connection, query, names):
+                place = positions(row=range(seen + 1, seen + frame.height + 1))
+                yield Columns(with_offsets(frame, zoned).with_columns(place))
+                seen += frame.height
 
-    def _frames(
-        self, connection: sa.Connection, table: TableContract, types: dict[str, Any], start: datetime | None
+    def _streamed(
+        self, connection: sa.Connection, query: sa.Select[Any], names: Sequence[str]
     ) -> Iterator[pl.DataFrame]:
-        """By COPY where there is one. It cannot be paced: what the server has sent is in the line's buffers."""
         budget = Budget(self.contract.access.rows_per_second, CHUNK_ROWS)
-        is_paced = self.contract.access.rows_per_second is not None
-        if self._dialect == "postgresql" and postgres.can_copy(connection) and not is_paced:
-            query = _query(table, types, start, self._dialect, is_copied=True)
-            kinds = [postgres.kind_of(types[name]) for name in table.column_names]
-            yield from postgres.copied(connection, query, table.column_names, kinds, CHUNK_ROWS)
-            return
-        query = _query(table, types, start, self._dialect)
         with connection.execution_options(yield_per=budget.block_rows).execute(query) as result:
             for rows in result.partitions():
-                values = zip(table.column_names, zip(*rows, strict=True), strict=True)
+                values = zip(names, zip(*rows, strict=True), strict=True)
                 yield pl.DataFrame([text_column(name, column) for name, column in values])
                 budget.rest(len(rows))
 

@@ -40,7 +40,7 @@ def dying_after(function):
 moment = sys.argv[3]
 gate = die if moment == "gate" else lambda request: GateResult(True)
 if moment == "reading":
-    SqlTransport._frames = die
+    SqlTransport._streamed = die
 if moment == "quarantine stage":
     Stage._copy_rejected = dying_after(Stage._copy_rejected)
 if moment == "first chunk":

@@ -133,7 +133,7 @@ def test_rows_are_streamed_and_a_source_that_ends_half_way_is_transient(
     )
     contract = kit.contract("sql", "snapshot")
     transport = open_transport(get_settings(), contract)
-    batches = transport.pull(contract.tables[0], None).batches
+    batches = transport.pull(contract.tables[0], None).frames
     assert next(batches).height == 1000
     with source.mariadb.administrator() as cursor:
         cursor.execute("select id from information_schema.processlist where user = %s and info is not null", [USER])
@@ -163,7 +163,7 @@ def _assert_refused(kit: Any, source: Source, url: str, kind: type[CityhubError]
     with pytest.raises(kind) as checked:
         transport.check()
     with pytest.raises(kind) as pulled:
-        list(transport.pull(contract.tables[0], None).batches)
+        list(transport.pull(contract.tables[0], None).frames)
     for told in (checked.value, pulled.value):
         assert PASSWORD not in str(told)
         assert "s3cret" not in str(told)
@@ -215,7 +215,7 @@ def test_what_the_server_says_about_a_row_is_not_repeated(kit: Any, source: Sour
     )
     contract = kit.contract("sql", "snapshot", source="shown")
     with pytest.raises(CityhubError) as caught:
-        list(open_transport(get_settings(), contract).pull(contract.tables[0], None).batches)
+        list(open_transport(get_settings(), contract).pull(contract.tables[0], None).frames)
     assert NAME not in str(caught.value)
     assert caught.value.__suppress_context__
 
@@ -225,4 +225,4 @@ def test_long_statements_are_ended_by_the_source(kit: Any, source: Source, make_
     source.do("create view slow as select * from checks where sleep(30) = 0")
     contract = kit.contract("sql", "snapshot", source="slow", server={"statementTimeoutSeconds": 1})
     with pytest.raises(TransientError, match="ended the pull's statement"):
-        list(open_transport(get_settings(), contract).pull(contract.tables[0], None).batches)
+        list(open_transport(get_settings(), contract).pull(contract.tables[0], None).frames)

@@ -128,7 +128,7 @@ def test_copy_gives_the_values_a_cursor_gives(
         for is_copied in (True, False):
             monkeypatch.setattr("connectors.transports.postgres.can_copy", lambda connection, yes=is_copied: yes)
             transport = open_transport(get_settings(), contract)
-            found += [as_texts(frame, frame.columns) for frame in transport.pull(contract.tables[0], None).batches]
+            found += [as_texts(frame, frame.columns) for frame in transport.pull(contract.tables[0], None).frames]
     finally:
         with psycopg.connect(source) as connection:
             connection.execute("alter role current_user reset all")

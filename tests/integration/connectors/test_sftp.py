@@ -97,7 +97,7 @@ def test_every_format_comes_over_sftp(remote: Any, make_row: Any, kind: str) -> 
     remote.drop("2026-06-29", {f"a.{kind}": buffer.getvalue()}, {f"a.{kind}": 3})
     remote.point()
     transport = open_transport(get_settings(), contract)
-    frames = pl.concat(list(transport.pull(contract.tables[0], None).batches))
+    frames = pl.concat(list(transport.pull(contract.tables[0], None).frames))
     transport.close()
     assert frames["name"].to_list() == ["滨江消防站"] * 3
 
@@ -127,7 +127,7 @@ def test_server_that_ends_or_falls_silent_in_the_middle(
     contract, _ = csv_drop(remote, make_row, 120_000)
     remote.point()
     transport = open_transport(get_settings(), contract)
-    batches = iter(transport.pull(contract.tables[0], None).batches)
+    batches = iter(transport.pull(contract.tables[0], None).frames)
     assert 0 < next(batches).height < 120_000
     # Only the process of this connection: the server itself serves the other tests.
     sessions = psutil.Process(int((sshd.folder / "pid").read_text())).children(recursive=True)

@@ -17,7 +17,7 @@ from connectors.checks import Checked, check_batch
 from connectors.checks.values import polars_type, read_values
 from connectors.contract import load_contracts
 from connectors.contract.ddl import typed_columns
-from connectors.transports.base import positions
+from connectors.transports.received import positions
 from warehouse.errors import HeldBatch
 
 STAYS = load_contracts()["care_homes"].table("stays")

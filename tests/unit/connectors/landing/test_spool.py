@@ -11,21 +11,21 @@ from connectors.contract import ColumnContract, TableContract
 from connectors.landing.ahead import read_ahead
 from connectors.landing.spool import Spool
 from connectors.landing.stage import match_key
-from connectors.transports.base import positions
+from connectors.transports.received import Columns, positions
 
 
-def frame(start: int, rows: int) -> pl.DataFrame:
+def received(start: int, rows: int) -> Columns:
     numbers = range(start, start + rows)
     place = positions(file='街"道.csv', line=numbers)
-    return pl.DataFrame([pl.Series("name", [f"n{number}" for number in numbers]), place])
+    return Columns(pl.DataFrame([pl.Series("name", [f"n{number}" for number in numbers]), place]))
 
 
 def test_rows_are_found_in_whatever_frame_they_came() -> None:
     spool = Spool()
     for start in (1, 4, 7):
-        spool.add(frame(start, 3))
+        spool.add(received(start, 3))
     found = spool.find(pl.Series([2, 3, 9], dtype=pl.Int64))
-    assert [(rows.get_column("name").to_list(), numbers.to_list()) for rows, numbers in found] == [
+    assert [(rows.frame.get_column("name").to_list(), numbers.to_list()) for rows, numbers in found] == [
         (["n2", "n3"], [2, 3]),
         (["n9"], [9]),
     ]

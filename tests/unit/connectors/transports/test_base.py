@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from connectors.transports.base import as_text, positions, text_column
+from connectors.transports.base import as_text, text_column
 from connectors.transports.clock import since
+from connectors.transports.received import positions
 from connectors.transports.signing import signature
 
 

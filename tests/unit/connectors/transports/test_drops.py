@@ -42,7 +42,7 @@ def system(contract: Any, **own: Any) -> Any:
 
 def pull(root: Path, contract: Any, cursor: str | None = None, taken: Any = ()) -> tuple[pl.DataFrame, Any]:
     started = FileTransport(str(root), contract, taken=taken).pull(contract.tables[0], cursor)
-    frames = list(started.batches)
+    frames = list(started.frames)
     return pl.concat(frames) if frames else pl.DataFrame(), started
 
 
@@ -140,11 +140,11 @@ def test_file_that_moves_while_it_is_read_is_not_taken(tmp_path: Path, contract:
     folder = drop(tmp_path, "2026-06-30", TEXT.encode("gb18030"), manifest=False)
     table = system(contract, needs_manifest=False)
     started = FileTransport(str(tmp_path), table).pull(table.tables[0], None)
-    next(started.batches)
+    next(started.frames)
     with (folder / "c.csv").open("ab") as writer:
         writer.write(b"C3,3,,\n")
     with pytest.raises(TransientError, match="changed while it was read"):
-        list(started.batches)
+        list(started.frames)
 
 
 def test_manifest_that_is_there_counts_also_where_it_may_be_missing(tmp_path: Path, contract: Any) -> None:

@@ -34,7 +34,7 @@ def csv_contract(contract: Any, **own: Any) -> Any:
 
 def pull(root: Path, system: Any, cursor: str | None = None) -> tuple[pl.DataFrame, Any]:
     started = FileTransport(str(root), system).pull(system.tables[0], cursor)
-    frames = list(started.batches)
+    frames = list(started.frames)
     return pl.concat(frames) if frames else pl.DataFrame(), started
 
 

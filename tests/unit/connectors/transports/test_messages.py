@@ -132,7 +132,7 @@ def test_what_a_person_reads(case: str, desk: Desk, contract: Callable[..., Syst
 
     def pull() -> None:
         with closing(open_transport(get_settings(), system)) as opened:
-            list(opened.pull(system.tables[0], None).batches)
+            list(opened.pull(system.tables[0], None).frames)
 
     with pytest.raises(CityhubError) as caught:
         pull()

@@ -110,7 +110,7 @@ def pull(service: Service, system: Any, cursor: str | None = None, secret: str =
     transport = RestTransport(service.url, system, "hub", SecretStr(secret))
     try:
         started = transport.pull(system.tables[0], cursor)
-        frames = list(started.batches)
+        frames = list(started.frames)
         return pl.concat(frames) if frames else pl.DataFrame(), started
     finally:
         transport.close()
@@ -320,7 +320,7 @@ def test_pages_before_a_break_are_handed_over_unless_the_list_moved(
         started = transport.pull(system.tables[0], None)
         frames: list[pl.DataFrame] = []
         with pytest.raises(TransientError):
-            frames.extend(started.batches)
+            frames.extend(started.frames)
     assert (sum(frame.height for frame in frames), started.is_ordered) == (kept, bool(kept))
 
 

@@ -38,14 +38,14 @@ def source(tmp_path: Path) -> Path:
 
 
 def rows(transport: SqlTransport, table: Any, cursor: str | None = None) -> pl.DataFrame:
-    return pl.concat(list(transport.pull(table, cursor).batches))
+    return pl.concat(list(transport.pull(table, cursor).frames))
 
 
 def test_values_come_as_received_with_their_position(source: Path, contract: Any) -> None:
     system = contract("sql")
     transport = SqlTransport(f"sqlite:///{source}", system)
     pull = transport.pull(system.tables[0], None)
-    frame = pl.concat(list(pull.batches))
+    frame = pl.concat(list(pull.frames))
     assert set(frame.drop("_position").schema.dtypes()) == {pl.String()}
     assert frame.rows()[1:] == [
         ("C2", "two", "2026-06-30 09:30:00", "0.1", {"row": 2}),
@@ -68,7 +68,7 @@ def test_many_chunks_are_streamed(source: Path, contract: Any, monkeypatch: pyte
     monkeypatch.setattr("connectors.transports.sql.CHUNK_ROWS", 3)
     system = contract("sql")
     pull = SqlTransport(f"sqlite:///{source}", system).pull(system.tables[0], None)
-    frames = list(pull.batches)
+    frames = list(pull.frames)
     assert [frame.height for frame in frames] == [3, 1]
     assert frames[1].get_column("_position").to_list() == [{"row": 4}]
 
@@ -113,7 +113,7 @@ def test_paced_pull_takes_no_more_rows_a_second_than_allowed(source: Path, contr
     connection.close()
     system = replace(contract("sql"), access=Access(rows_per_second=1000))
     pull = SqlTransport(f"sqlite:///{source}", system).pull(system.tables[0], None)
-    arrived = [(monotonic(), frame.height) for frame in pull.batches]
+    arrived = [(monotonic(), frame.height) for frame in pull.frames]
     assert sum(count for _, count in arrived) == 1500
     for start, _ in arrived:
         assert sum(count for at, count in arrived if start <= at < start + 1) <= 1000
