@@ -15,11 +15,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from connectors.binary import EPOCH_DAYS, EPOCH_MICROSECONDS
-from connectors.binary.layout import WORD, Bytes, Places, ends_of, items_of, move
+from connectors.binary.layout import SHORT, WORD, Bytes, Places, items_of
 
 _FIRST_DAY, _LAST_DAY = (date(1, 1, 1) - date(1970, 1, 1)).days, (date(9999, 12, 31) - date(1970, 1, 1)).days
 _DAY = 86_400_000_000
 _NUMBERS = {"smallint": ">i2", "integer": ">i4", "bigint": ">i8"}
+# By a text's length, those bytes of its word that are part of its view.
+_SHOWN = np.frombuffer(
+    b"".join(bytes(4) + shown * b"\xff" + bytes(SHORT - shown) for shown in (*range(SHORT + 1), 4)), "<u8"
+).reshape(-1, 2)
 KINDS = ("text", "boolean", "date", "timestamp", *_NUMBERS)
 
 
@@ -43,11 +47,17 @@ def read_block(block: Bytes, starts: Places, names: Sequence[str], kinds: Sequen
 
 
 def _texts(block: Bytes, places: Places, lengths: Places, validity: pa.Buffer | None) -> pl.Series:
-    ends = ends_of(lengths)
-    content = np.empty(int(ends[-1]) + WORD, np.uint8)
-    move(content, ends[:-1], block, places, lengths)
-    buffers = [validity, pa.py_buffer(ends), pa.py_buffer(content)]
-    return _series(pa.Array.from_buffers(pa.large_string(), len(lengths), buffers))
+    """No text is copied: of each is told where in the block it lies (Arrow's string view).
+
+    A view is four words: the length; of a text up to 12 bytes the text itself, with zeros behind it; of a longer one
+    its first 4 bytes, the number of its buffer, and where it begins there. In the block the length stands before it.
+    """
+    words = items_of(block, f"V{WORD}")[places - 4].view("<u8").reshape(-1, 2)
+    views = (words & _SHOWN.take(np.minimum(lengths, SHORT + 1), axis=0)).view("<u4")
+    views[:, 0] = lengths
+    views[:, 3] += np.where(lengths > SHORT, places, 0).astype(np.uint32)
+    buffers = [validity, pa.py_buffer(views), pa.py_buffer(block)]
+    return _series(pa.Array.from_buffers(pa.string_view(), len(lengths), buffers))
 
 
 def _booleans(block: Bytes, places: Places, lengths: Places, validity: pa.Buffer | None) -> pl.Series:

@@ -15,6 +15,8 @@ Bytes = NDArray[np.uint8]
 Places = NDArray[np.int64]
 
 WORD = 16
+# The most bytes of a text that lie in its view (Arrow's string view), and not in a buffer beside.
+SHORT = 12
 
 
 def items_of(block: Bytes, dtype: DTypeLike) -> NDArray[Any]:

@@ -6,7 +6,7 @@ Postgres reads them in half of the processor time that lines of text take: nothi
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from connectors.binary import EPOCH_DAYS, EPOCH_MICROSECONDS, SIGNATURE, TRAILER
-from connectors.binary.layout import WORD, Bytes, Places, ends_of, move, place
+from connectors.binary.layout import SHORT, WORD, Bytes, Places, ends_of, move, place
 
 _WHOLE = {"smallint": ">i2", "integer": ">i4", "bigint": ">i8"}
 # Numbers of Postgres are digits to the base of 10,000.
@@ -24,6 +24,9 @@ _BASE, _BASE_DIGITS = 10_000, 4
 _NEGATIVE = 0x4000
 # Up to here a decimal and its digits behind the point, filled up to whole digits of the base, fit 64 bits.
 _MOST_DIGITS, _MOST_PLACES = 18, 16
+# Texts as they lie in memory. Of many buffers, which each cost a look of their own, one is made.
+_AS_IT_IS = pl.CompatLevel.newest()
+_MOST_SOURCES = 4
 # Behind every other value of a row come 28 bytes that are never missing: what a missing one, written in full, spills
 # over is written again.
 _TAIL = 28
@@ -50,20 +53,27 @@ class _Fixed:
 
 @dataclass(frozen=True)
 class _Varying:
-    """Values of any size, one behind the other in `source`, which goes on for a word behind them."""
+    """Texts as Arrow's views show them (`binary.columns`), those of more than 12 bytes in a source that goes on for a
+    word behind them. The view of a missing one shows nothing."""
 
-    source: Bytes
-    ends: Places
+    views: NDArray[np.uint32]
+    sources: Sequence[Bytes]
     is_there: NDArray[np.bool_] | None
 
     def lengths(self) -> Places:
-        return np.diff(self.ends)
+        return self.views[:, 0].astype(np.int64)
 
     def write(self, block: Bytes, places: Places) -> None:
         lengths = self.lengths()
-        move(block, places + 4, self.source, self.ends[:-1], lengths)
         told = lengths if self.is_there is None else np.where(self.is_there, lengths, -1)
-        place(block, places, told.astype(">i4"))
+        words = self.views.copy()
+        words[:, 0] = told.astype(">i4").view("<u4")
+        place(block, places, words.view(f"V{WORD}").ravel())
+        is_long = lengths > SHORT
+        for number, source in enumerate(self.sources):
+            rows = np.flatnonzero(is_long & (self.views[:, 2] == number))
+            if len(rows):
+                move(block, places[rows] + 4, source, self.views[rows, 3].astype(np.int64), lengths[rows])
 
 
 def binary_rows(frame: pl.DataFrame, kinds: Mapping[str, str], hashes: Bytes, arrivals: pl.Series) -> Bytes:
@@ -74,13 +84,18 @@ def binary_rows(frame: pl.DataFrame, kinds: Mapping[str, str], hashes: Bytes, ar
     """
     height = frame.height
     # One query for all columns: one for each costs as much as its values.
-    plain = frame.select(_plain(name, frame.schema[name], kinds[name]) for name in frame.columns)
+    numbers = frame.select(
+        _whole(name, frame.schema[name], kinds[name]) for name in frame.columns if kinds[name] != "text"
+    )
     missing = [name for name in frame.columns if frame.get_column(name).null_count()]
     is_there = {found.name: found.to_numpy() for found in frame.select(pl.col(missing).is_not_null()).get_columns()}
     fields: list[_Fixed | _Varying] = []
     for name in frame.columns:
-        given = is_there.get(name)
-        fields.append(_field(frame.get_column(name), plain.get_column(name), kinds[name], given))
+        values, given = frame.get_column(name), is_there.get(name)
+        is_text = kinds[name] == "text"
+        fields.append(
+            _texts(values, given) if is_text else _number(values, numbers.get_column(name), kinds[name], given)
+        )
     fields.append(_Fixed(hashes.view("V16").ravel(), None))
     fields.append(_Fixed(arrivals.to_numpy().astype(">i4"), None))
     lengths = [field.lengths() for field in fields]
@@ -108,19 +123,15 @@ def _is_long(dtype: pl.DataType) -> bool:
     return dtype.precision > _MOST_DIGITS or dtype.scale > _MOST_PLACES
 
 
-def _plain(name: str, dtype: pl.DataType, kind: str) -> pl.Expr:
-    """The column as text or whole numbers, a missing value as the empty text or 0."""
+def _whole(name: str, dtype: pl.DataType, kind: str) -> pl.Expr:
+    """The column as whole numbers, a missing value as 0."""
     value = pl.col(name)
-    if kind == "text":
-        return value.fill_null("")
     if kind.startswith("numeric"):
         return pl.lit(0).alias(name) if _is_long(dtype) else value.to_physical().cast(pl.Int64).fill_null(0)
     return (value.cast(pl.UInt8) if kind == "boolean" else value.to_physical()).fill_null(0)
 
 
-def _field(values: pl.Series, plain: pl.Series, kind: str, is_there: NDArray[np.bool_] | None) -> _Fixed | _Varying:
-    if kind == "text":
-        return _texts(plain, is_there)
+def _number(values: pl.Series, whole: pl.Series, kind: str, is_there: NDArray[np.bool_] | None) -> _Fixed | _Varying:
     if kind.startswith("numeric"):
         dtype = values.dtype
         if _is_long(dtype):
@@ -129,8 +140,8 @@ def _field(values: pl.Series, plain: pl.Series, kind: str, is_there: NDArray[np.
             )
         assert isinstance(dtype, pl.Decimal)
         assert dtype.precision is not None
-        return _Fixed(_numbers(plain.to_numpy(), dtype.precision, dtype.scale), is_there)
-    numbers = plain.to_numpy()
+        return _Fixed(_numbers(whole.to_numpy(), dtype.precision, dtype.scale), is_there)
+    numbers = whole.to_numpy()
     if kind == "date":
         return _Fixed((numbers - EPOCH_DAYS).astype(">i4"), is_there)
     if kind == "timestamptz":
@@ -139,14 +150,23 @@ def _field(values: pl.Series, plain: pl.Series, kind: str, is_there: NDArray[np.
 
 
 def _texts(values: pl.Series, is_there: NDArray[np.bool_] | None) -> _Varying:
-    array: Any = values.to_arrow()
-    _, ends, content = array.buffers()
-    places = np.frombuffer(ends, np.int64, len(array) + 1, array.offset * 8)
-    size = int(places[-1])
-    source = np.empty(size + WORD, np.uint8)
-    if size:
-        source[:size] = np.frombuffer(content, np.uint8, size)
-    return _Varying(source, places, is_there)
+    array: Any = values.to_arrow(compat_level=_AS_IT_IS)
+    if len(array.buffers()) > _MOST_SOURCES + 2:
+        gathered: Any = pl.from_arrow(values.to_arrow())
+        array = gathered.to_arrow(compat_level=_AS_IT_IS)
+    _, views, *sources = array.buffers()
+    shown = np.frombuffer(views, "<u4", 4 * len(array), array.offset * WORD).reshape(-1, 4)
+    if is_there is not None:
+        # What a view says of a missing value is nobody's matter.
+        shown = np.where(is_there[:, None], shown, 0)
+    return _Varying(shown, [_with_word(np.frombuffer(source, np.uint8), shown) for source in sources], is_there)
+
+
+def _with_word(source: Bytes, views: NDArray[np.uint32]) -> Bytes:
+    """The source, which need not go on behind the last of its values, with a word behind it."""
+    is_long = views[:, 0] > SHORT
+    end = int((views[is_long, 3].astype(np.int64) + views[is_long, 0]).max(initial=0))
+    return source if end + WORD <= len(source) else np.concatenate([source, np.zeros(WORD, np.uint8)])
 
 
 def _numbers(unscaled: NDArray[np.int64], precision: int, scale: int) -> NDArray[Any]:

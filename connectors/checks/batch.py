@@ -6,7 +6,8 @@ What needs the whole batch (repeated keys across chunks, volume, shares) belongs
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import polars as pl
 
@@ -40,11 +41,16 @@ class Checked:
     """
 
     good: pl.DataFrame
-    rejected: pl.DataFrame
     kept: pl.Series
     is_warned: pl.Series
-    warnings: dict[str, int] = field(default_factory=dict)
-    rejections: dict[str, int] = field(default_factory=dict)
+    warnings: dict[str, int]
+    rejections: dict[str, int]
+    _write_rejected: Callable[[], pl.DataFrame]
+
+    @cached_property
+    def rejected(self) -> pl.DataFrame:
+        """Written when asked for, which costs as much as checking a thousand rows."""
+        return self._write_rejected()
 
 
 @dataclass(frozen=True)
@@ -65,9 +71,10 @@ class RowChecks:
         """Take the contract; `tokens` makes tokens of citizen numbers, called with distinct certified ones only."""
         self._table = table
         self._tokens = tokens
-        self._rules: dict[tuple[pl.DataType, ...], tuple[RowRule, ...]] = {}
+        self._ways: dict[tuple[pl.DataType, ...], dict[str, pl.Expr]] = {}
+        self._rules: dict[tuple[bool, Sequence[pl.DataType]], tuple[RowRule, ...]] = {}
 
-    def check(self, frame: pl.DataFrame, *, within_frame_keys: bool = False) -> Checked:
+    def check(self, frame: pl.DataFrame, *, within_frame_keys: bool = False, is_free_of_nul: bool = False) -> Checked:
         """Check rows as received.
 
         Args:
@@ -75,15 +82,16 @@ class RowChecks:
                 `_position` (a struct).
             within_frame_keys: also refuse repeated keys inside this frame (see `repeated_keys`); leave it off where a
                 batch comes in several frames and its keys are compared in the stage.
+            is_free_of_nul: the source cannot hold a NUL character, so none is looked for.
 
         Raises:
             HeldBatch: the frame lacks a column of the contract.
         """
         table = self._table
         received = _received(table, frame)
-        texts, typed = _read(table, received)
+        texts, typed = self._read(received)
         identified = _identified(table, texts)
-        findings = self._findings(texts, typed, identified)
+        findings = self._findings(texts, typed, identified, is_free_of_nul=is_free_of_nul)
         if within_frame_keys:
             findings += _key_findings(table, typed, findings)
         is_bad = _any_of([finding.rows for finding in findings if finding.severity == "reject"], frame.height)
@@ -92,19 +100,40 @@ class RowChecks:
         good = whole.filter(~is_bad) if is_bad.any() else whole
         return Checked(
             good=_with_keys(table, good, self._tokens).select(*(name for name, _ in typed_columns(table))),
-            rejected=_rejected(table, frame, texts, findings, is_bad),
             kept=(~is_bad).arg_true().cast(pl.Int64),
             is_warned=is_warned.filter(~is_bad),
             warnings={f.name: int(f.rows.sum()) for f in findings if f.severity == "warn"},
             rejections={f.name: int(f.rows.sum()) for f in findings if f.severity == "reject"},
+            _write_rejected=lambda: _rejected(table, frame, texts, findings, is_bad),
         )
 
-    def _findings(self, texts: pl.DataFrame, typed: pl.DataFrame, identified: pl.DataFrame) -> list[_Finding]:
+    def _read(self, received: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The columns to be judged, and as the contract's types: trimmed texts are read, what came typed is not."""
+        table, came = self._table, tuple(received.dtypes)
+        if came not in self._ways:
+            found = (
+                (column.name, direct_way(column.name, dtype, column.pg_type, table.timezone))
+                for column, dtype in zip(table.columns, came, strict=True)
+            )
+            self._ways[came] = {name: way for name, way in found if way is not None}
+        ways = self._ways[came]
+        direct = received.select(**ways)
+        others = {column.name: column.pg_type for column in table.columns if column.name not in ways}
+        texts = trimmed(as_texts(received, list(others)))
+        read = read_frame(texts, others, table.timezone)
+        names = table.column_names
+        judged = pl.DataFrame([texts.get_column(n) if n in others else received.get_column(n) for n in names])
+        return judged, pl.DataFrame([read.get_column(n) if n in others else direct.get_column(n) for n in names])
+
+    def _findings(
+        self, texts: pl.DataFrame, typed: pl.DataFrame, identified: pl.DataFrame, *, is_free_of_nul: bool
+    ) -> list[_Finding]:
         """All rules in one query, and those that some row breaks."""
-        came = tuple(texts.dtypes)
-        if came not in self._rules:
-            self._rules[came] = row_rules(self._table, dict(zip(texts.columns, came, strict=True)))
-        rules = self._rules[came]
+        known = (is_free_of_nul, tuple(texts.dtypes))
+        if known not in self._rules:
+            came = dict(zip(texts.columns, texts.dtypes, strict=True))
+            self._rules[known] = row_rules(self._table, came, is_free_of_nul=is_free_of_nul)
+        rules = self._rules[known]
         as_came = [values.alias(f"{AS_CAME}{values.name}") for values in texts.get_columns()]
         judged = pl.DataFrame([*typed.get_columns(), *as_came, *identified.get_columns()])
         broken = judged.select(rule.is_broken.alias(str(number)) for number, rule in enumerate(rules))
@@ -134,22 +163,6 @@ def _received(table: TableContract, frame: pl.DataFrame) -> pl.DataFrame:
             do="ask the owner whether they were renamed or dropped; restore them or change the contract",
         )
     return pl.DataFrame([frame.get_column(name) for name in table.column_names])
-
-
-def _read(table: TableContract, received: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The columns to be judged, and as the contract's types: trimmed texts are read, what came typed need not be."""
-    ways = {
-        column.name: way
-        for column in table.columns
-        if (way := direct_way(column.name, received.schema[column.name], column.pg_type, table.timezone)) is not None
-    }
-    direct = received.select(**ways)
-    others = {column.name: column.pg_type for column in table.columns if column.name not in ways}
-    texts = trimmed(as_texts(received, list(others)))
-    read = read_frame(texts, others, table.timezone)
-    names = table.column_names
-    judged = pl.DataFrame([texts.get_column(n) if n in others else received.get_column(n) for n in names])
-    return judged, pl.DataFrame([read.get_column(n) if n in others else direct.get_column(n) for n in names])
 
 
 def repeated_keys(table: TableContract, typed: pl.DataFrame) -> tuple[pl.Series, pl.Series]:

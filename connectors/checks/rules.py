@@ -30,9 +30,16 @@ class RowRule:
     is_broken: pl.Expr
 
 
-def row_rules(table: TableContract, came: Mapping[str, pl.DataType]) -> tuple[RowRule, ...]:
+def row_rules(
+    table: TableContract, came: Mapping[str, pl.DataType], *, is_free_of_nul: bool = False
+) -> tuple[RowRule, ...]:
     """The rules in the order in which reasons are told. `came`: the type in which each column is judged as it came."""
-    found = [found for column in table.columns for found in _column_rules(column, came[column.name])]
+    found = [
+        found
+        for column in table.columns
+        for found in (*_column_rules(column, came[column.name]), *_nul_rule(column, came[column.name]))
+        if not (is_free_of_nul and found.label == "nul_byte")
+    ]
     return (*found, *(_expression(rule, table) for rule in table.rules if rule.kind == "expression"))
 
 
@@ -41,6 +48,9 @@ def _column_rules(column: ColumnContract, came: pl.DataType) -> Iterator[RowRule
         is_broken = _broken(rule, column, came)
         if is_broken is not None:
             yield RowRule(rule.name, rule.kind, column.name, rule.severity, is_broken.fill_null(False))
+
+
+def _nul_rule(column: ColumnContract, came: pl.DataType) -> Iterator[RowRule]:
     if came == pl.String:
         # Postgres texts cannot hold NUL, and one such value would fail the COPY of all rows.
         has_nul = _text(column.name).str.contains("\x00", literal=True).fill_null(False)

@@ -185,11 +185,14 @@ class _Landing:
                     if is_replaced or not (pull.is_ordered and order.holds and stage.read):
                         raise
                     self.broken, pull.is_complete, pull.as_of = error, False, None
+            stage.tell_refused()
             self.new_columns = None if pull.new_columns is None else tuple(pull.new_columns)
         return pull
 
     def hold(self, reason: str, *, gate_failed: bool = False) -> LandingResult:
         """Keep everything that arrived in the quarantine; raw and cursor stay."""
+        if self.stage is not None and self.stage.exists:
+            self.stage.break_off()
         read = self.stage.read if self.stage else 0
         result = replace(
             self.result,
@@ -348,7 +351,7 @@ class _Landing:
 def _prepared(stage: Stage, batches: Generator[Received, None, None]) -> Iterator[Prepared]:
     """The rows checked, in a thread of their own between the source's and the one that copies.
 
-    Where the pull breaks, what waits to be checked is handed over before the error goes on its way.
+    Where the pull breaks, what waits in the stage is handed over before the error goes on its way.
     """
     broken: CityhubError | None = None
     with closing(batches):

@@ -61,6 +61,8 @@ create temp table {REJECTS} (
 
 
 _REJECTED_COLUMNS = ["row_key", "match_key", "payload", "reasons", "position"]
+# Refused rows are told in some number: their reasons, keys and JSON take as many queries for one row as for all.
+_TOLD_ROWS = 1_000
 # What is handed to the driver at once; it keeps a copy of its own.
 _SEND_BYTES = 1 << 18
 
@@ -69,13 +71,13 @@ Kind = Literal["whole", "lasting", "sifted"]
 
 @dataclass(frozen=True)
 class Prepared:
-    """Rows as received, and what is to be copied of them and of rows before that waited: the columns `names` as COPY
-    takes them, the refused rows."""
+    """Rows as received, and what came of them and of rows before that waited: the columns `names` as COPY takes them,
+    the refused rows as received."""
 
     received: Received | None
     names: Sequence[str] = ()
     rows: Bytes | None = None
-    rejected: pl.DataFrame | None = None
+    refused: Received | None = None
     warnings: Mapping[str, int] = field(default_factory=dict)
     rejections: Mapping[str, int] = field(default_factory=dict)
 
@@ -125,6 +127,7 @@ class Stage:
         self._refused: set[int] = set()
         self._prepared = 0
         self._waiting: list[_Arrived] = []
+        self._untold: list[Received] = []
         self._highest: dict[str, Any] = {}
 
     @property
@@ -167,18 +170,40 @@ class Stage:
             yield self._check(self._gathered(), None)
 
     def add(self, prepared: Prepared) -> None:
-        """Copy what was prepared: good rows to the stage, the others with their reasons."""
+        """Copy the good rows to the stage, and in some number the others with their reasons.
+
+        Raises:
+            HeldBatch: a value does not fit its column. Refused rows and rows as received are kept none the less.
+        """
         if not self.exists:
             self.create()
-        self._copy_good(self.roll, prepared.rows, prepared.names)
-        if prepared.rejected is not None and prepared.rejected.height:
-            self._copy_rejected(prepared.rejected)
-        # Nothing rests on this commit alone, so nobody waits for the disk: the merge's commit does, for all before it.
-        self._connection.execute("set local synchronous_commit = off")
-        self._connection.commit()
-        if prepared.received is not None:
-            self._spool.add(prepared.received)
-        self._count(prepared)
+        try:
+            self._copy_good(self.roll, prepared.rows, prepared.names)
+            self._commit()
+        finally:
+            if prepared.received is not None:
+                self._spool.add(prepared.received)
+            self._count(prepared)
+        if sum(part.height for part in self._untold) >= _TOLD_ROWS:
+            self.tell_refused()
+
+    def tell_refused(self) -> None:
+        """Copy the refused rows that nobody was told of with their reasons."""
+        if not self._untold:
+            return
+        first, *others = self._untold
+        self._untold = []
+        rejected = self._checked(first.joined(others)).rejected
+        self._copy_rejected(rejected.with_columns(match_key(self._table, rejected)).select(_REJECTED_COLUMNS))
+        self._commit()
+
+    def break_off(self) -> None:
+        """Of a batch that is held half-way look at the rows that came and wait, for those to be refused."""
+        if self._waiting:
+            waiting = self._gathered()
+            prepared = self._check(waiting.only(waiting.numbers <= self.read), None)
+            self._count(prepared)
+        self.tell_refused()
 
     def require_types(self) -> None:
         """See that no column of the batch changed its type.
@@ -190,7 +215,7 @@ class Stage:
             # Values that read well may stand in rows that raw holds, which nobody looked at.
             self._watch = TypeWatch(self._table)
             for received, _ in self._spool.all():
-                self._watch.see(received.frame, self._checks.check(received.frame).rejections)
+                self._watch.see(received.frame, self._checked(received).rejections)
         self._watch.require_types()
 
     def list_all(self) -> None:
@@ -199,7 +224,7 @@ class Stage:
         for name in (self.name, self.roll):
             self._connection.execute(f"truncate {quote_qualified(name)}".encode())
         for received, numbers in self._spool.all():
-            checked = self._checks.check(received.frame)
+            checked = self._checked(received)
             names, block = self._good(checked, self._hashes.of(received), numbers.to_numpy())
             self._copy_good(self.roll, block, names)
         self._connection.commit()
@@ -215,7 +240,7 @@ class Stage:
     def fill(self, arrivals: pl.Series) -> None:
         """Stage the rows of a sifted batch that have these numbers. They were checked before, and are good."""
         for received, numbers in _in_frames(self._spool.find(arrivals)):
-            checked = self._checks.check(received.frame)
+            checked = self._checked(received)
             hashes = marked(self._hashes.of(received), checked.is_warned.to_numpy())
             self._copy_good(self.name, self._rows(checked.good, hashes, numbers), tuple(self._kinds))
 
@@ -224,7 +249,7 @@ class Stage:
         self._connection.execute(f"truncate {quote_qualified(self.name)}".encode())
         self._connection.commit()
         for received, numbers in self._spool.all():
-            checked = self._checks.check(received.frame)
+            checked = self._checked(received)
             arrivals = numbers.gather(checked.kept)
             hashes = self._hashes.of(received)[checked.kept.to_numpy()]
             is_kept = ~arrivals.is_in(list(self._refused))
@@ -276,15 +301,19 @@ class Stage:
         )
 
     def _check(self, arrived: _Arrived, received: Received | None) -> Prepared:
-        frame = arrived.received.frame
-        checked = self._checks.check(frame)
-        self._watch.see(frame, checked.rejections)
+        checked = self._checked(arrived.received)
+        self._watch.see(arrived.received.frame, checked.rejections)
         self._note_highest(checked.good)
         names, block = self._good(checked, arrived.hashes, arrived.numbers)
-        rejected = checked.rejected
-        if rejected.height:
-            rejected = rejected.with_columns(match_key(self._table, rejected)).select(_REJECTED_COLUMNS)
-        return Prepared(received, names, block, rejected, checked.warnings, checked.rejections)
+        refused = None
+        if checked.rejections:
+            is_refused = np.ones(arrived.received.height, np.bool_)
+            is_refused[checked.kept.to_numpy()] = False
+            refused = arrived.received.only(is_refused)
+        return Prepared(received, names, block, refused, checked.warnings, checked.rejections)
+
+    def _checked(self, received: Received) -> Checked:
+        return self._checks.check(received.frame, is_free_of_nul=received.is_free_of_nul)
 
     def _good(self, checked: Checked, hashes: Bytes, numbers: Places) -> tuple[Sequence[str], Bytes | None]:
         """What the stage, or else the list, is sent of checked rows with these hashes and numbers of arrival."""
@@ -311,9 +340,16 @@ class Stage:
             values: tuple[Any, ...] = (self._highest.get(column), good.get_column(column).max())
             self._highest[column] = max((value for value in values if value is not None), default=None)
 
+    def _commit(self) -> None:
+        """Nothing rests on this commit alone, so nobody waits for the disk: the merge's does, for all before it."""
+        self._connection.execute("set local synchronous_commit = off")
+        self._connection.commit()
+
     def _count(self, prepared: Prepared) -> None:
         self.read += 0 if prepared.received is None else prepared.received.height
-        self.rejected += 0 if prepared.rejected is None else prepared.rejected.height
+        if prepared.refused is not None:
+            self.rejected += prepared.refused.height
+            self._untold.append(prepared.refused)
         for rules, counted in ((self.warnings, prepared.warnings), (self.rejections, prepared.rejections)):
             for rule, count in counted.items():
                 rules[rule] = rules.get(rule, 0) + count

@@ -120,6 +120,7 @@ class Replay:
         table, result = self._table, self._result
         for frame in frames(table, rows):
             stage.add(stage.prepare(Columns(frame)))
+        stage.tell_refused()
         repeats = settle_repeats(connection, table, stage.name)
         stage.refuse(repeats.rejected)
         plan = make_plan(connection, table, stage.name, is_complete=False)

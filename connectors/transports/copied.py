@@ -39,6 +39,11 @@ class Copied:
         self._numbers = numbers
 
     @property
+    def is_free_of_nul(self) -> bool:
+        # A Postgres text ends with it.
+        return True
+
+    @property
     def height(self) -> int:
         return len(self._sizes)
 

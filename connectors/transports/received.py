@@ -40,6 +40,11 @@ class Received(Protocol):
         """What the bytes that are hashed mean, where that is not to be seen from them."""
         ...
 
+    @property
+    def is_free_of_nul(self) -> bool:
+        """Whether the source cannot hold a NUL character."""
+        ...
+
     def hashes(self, seeds: Sequence[int]) -> NDArray[np.uint64]:
         """Of each row and seed 64 bits over the row's values, wherever it stood at the source; rows × seeds."""
         ...
@@ -63,6 +68,7 @@ class Columns:
 
     frame: pl.DataFrame
     form: str = ""
+    is_free_of_nul: bool = False
 
     @property
     def height(self) -> int:

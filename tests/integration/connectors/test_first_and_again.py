@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
+import polars as pl
 import pytest
 
 from connectors.contract import GateRequest, GateResult
 from connectors.landing import ensure_raw
+from connectors.transports.sql import SqlTransport
 from warehouse.database import Database
+from warehouse.errors import HeldBatch
 
 SHAPE = """
 select
@@ -203,3 +208,42 @@ def test_hashes_of_another_form_are_renewed_and_change_nothing(
     assert sum(old != new for old, new in zip(before, raw(database, contract), strict=True)) == 1
     again = kit.land(database, contract, gate=gate)
     assert (again.unchanged, gate.staged) == (30, [30])
+
+
+@pytest.mark.usefixtures("way")
+def test_a_column_that_raw_shows_to_be_read_well_is_not_taken_for_retyped(
+    database: Database, kit: Any, make_row: Any
+) -> None:
+    contract = kit.contract("sql", "snapshot", shrinkMaxShare=1)
+    kit.sqlite([make_row(n) for n in range(30)])
+    kit.land(database, contract)
+    # Of the rows that nobody looked at before none has a level that can be read, and they are many.
+    kit.sqlite([make_row(n, level="?" if n > 3 else "3") for n in range(30)])
+    result = kit.land(database, contract)
+    assert (result.state, result.unchanged, result.quarantined) == ("admitted", 4, 26)
+    kit.sqlite([make_row(n, level="?") for n in range(30)])
+    held = kit.land(database, contract)
+    assert (held.state, held.reason.startswith("The source has another type in column level")) == ("held", True)
+
+
+def test_of_a_pull_that_breaks_half_way_refused_rows_are_told_once_they_are_held(
+    database: Database, kit: Any, make_row: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.transports.sql.CHUNK_ROWS", 10)
+    contract = kit.contract("sql", "snapshot")
+    kit.sqlite([make_row(n) for n in range(30)])
+    kit.land(database, contract)
+    kit.sqlite([make_row(n, level="?" if n % 5 == 0 else "3") for n in range(30)])
+    streamed = SqlTransport._streamed
+
+    def broken(*arguments: Any) -> Iterator[pl.DataFrame]:
+        with closing(streamed(*arguments)) as frames:
+            yield next(frames)
+            yield next(frames)
+        raise HeldBatch("The list moved while it was read.")
+
+    monkeypatch.setattr(SqlTransport, "_streamed", broken)
+    held = kit.land(database, contract)
+    assert (held.state, held.read, held.quarantined, held.rejected) == ("held", 20, 20, 4)
+    with database.psycopg("pipeline") as connection:
+        assert connection.execute("select count(*) from quarantine.rejected_rows").fetchone() == (4,)
