@@ -4,6 +4,7 @@
     {%- set clean = "regexp_replace(upper(normalize(" ~ column ~ ", NFKC)), '[^0-9X]', '', 'g')" -%}
     case
         when {{ grade }} <> 'certified' then null
+        when {{ column }} ~ '^[0-9]{17}[0-9X]$' then {{ column }}
         when length({{ clean }}) = 18 then {{ clean }}
         when length({{ clean }}) = 15 then {{ citizen_no_from_15(clean) }}
     end

@@ -9,7 +9,31 @@
 ] -%}
 -- Where the records of one subject contradict each other: every value said, by whom and since when.
 -- Values are masked here already: `value_no` tells apart two that look alike behind their masks; 1 is the one shown.
-with stated as (
+-- Records of a firm that say the same are one row before their attributes are looked at one by one: some have thousands.
+with of_firms as (
+    select
+        golden.enterprise_id,
+        record.system,
+        record.table_name,
+        record.name,
+        record.enterprise_key,
+        record.address,
+        record.town_code,
+        min(record.record_key) as record_key,
+        min({{ local_date('record.updated_at') }}) as said_on,
+        count(*)::integer as record_count
+    from {{ ref('enterprises') }} as golden
+    inner join {{ ref('int_enterprise_links') }} as record on golden.enterprise_id = record.enterprise_id
+    where
+        golden.disagreement_count > 0
+        and {{ touched_subject('enterprises', 'golden.enterprise_id') }}
+    group by
+        golden.enterprise_id, record.system, record.table_name, record.name, record.enterprise_key, record.address,
+        record.town_code,
+        case when record.source = 'market_supervision.enterprises' then record.record_key end
+),
+
+stated as (
     select
         'resident' as subject_kind,
         golden.resident_id as subject_id,
@@ -17,6 +41,7 @@ with stated as (
         record.table_name,
         record.record_key,
         {{ local_date('record.updated_at') }} as said_on,
+        1 as record_count,
         unnest(array[
             {%- for attribute in resident_attributes %}
             '{{ attribute }}'{{ ',' if not loop.last }}
@@ -47,7 +72,8 @@ with stated as (
         record.system,
         record.table_name,
         record.record_key,
-        {{ local_date('record.updated_at') }},
+        record.said_on,
+        record.record_count,
         unnest(array[
             {%- for attribute in enterprise_attributes %}
             '{{ attribute }}'{{ ',' if not loop.last }}
@@ -70,13 +96,12 @@ with stated as (
             golden.{{ attribute }}::text{{ ',' if not loop.last }}
             {%- endfor %}
         ])
-    from {{ ref('enterprises') }} as golden
-    inner join {{ ref('int_enterprise_links') }} as record on golden.enterprise_id = record.enterprise_id
+    from of_firms as record
+    inner join {{ ref('enterprises') }} as golden on record.enterprise_id = golden.enterprise_id
     left join {{ ref('stg_market_supervision__enterprise') }} as registered
-        on record.source = 'market_supervision.enterprises' and record.record_key = registered.uscc
-    where
-        golden.disagreement_count > 0
-        and {{ touched_subject('enterprises', 'golden.enterprise_id') }}
+        on record.system = 'market_supervision'
+        and record.table_name = 'enterprises'
+        and record.record_key = registered.uscc
 ),
 
 said_by as (
@@ -89,7 +114,7 @@ said_by as (
         system,
         table_name,
         min(record_key) as record_key,
-        count(*)::integer as record_count,
+        sum(record_count)::integer as record_count,
         min(said_on) as since_on
     from stated
     where value is not null

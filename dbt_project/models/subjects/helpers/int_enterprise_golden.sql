@@ -11,6 +11,27 @@ rules as (
     {{ survivorship_rules('enterprise', attributes) }}
 ),
 
+-- Records that say the same, one row; a row of the register says more than is linked by, and stands for itself.
+statements as materialized (
+    select
+        enterprise_id,
+        system,
+        source,
+        enterprise_key,
+        name,
+        address,
+        town_code,
+        (array_agg(record_key order by updated_at desc nulls last, record_key))[1] as record_key,
+        max(updated_at) as updated_at,
+        min(probability) as probability,
+        count(*)::integer as record_count
+    from {{ ref('int_enterprise_links') }}
+    where {{ touched_subject('enterprises', 'enterprise_id') }}
+    group by
+        enterprise_id, system, source, enterprise_key, name, address, town_code,
+        case when source = 'market_supervision.enterprises' then record_key end
+),
+
 spoken as not materialized (
     select
         record.enterprise_id,
@@ -20,6 +41,7 @@ spoken as not materialized (
         record.enterprise_key as certified_key,
         record.updated_at,
         record.probability,
+        record.record_count,
         record.name,
         case when record.enterprise_key not like 'REG%' then record.enterprise_key end as uscc,
         case when record.enterprise_key like 'REG%' then substr(record.enterprise_key, 4) end as registration_no,
@@ -31,19 +53,21 @@ spoken as not materialized (
         registered.industry_code,
         record.address,
         record.town_code
-    from {{ ref('int_enterprise_links') }} as record
+    from statements as record
     left join {{ ref('stg_market_supervision__enterprise') }} as registered
         on record.source = 'market_supervision.enterprises' and record.record_key = registered.uscc
-    where {{ touched_subject('enterprises', 'record.enterprise_id') }}
 ),
 
-{{ golden_steps('enterprise_id', ref('int_enterprise_links'), attributes, 'enterprises') }}
+{{ golden_steps('enterprise_id', 'statements', attributes) }}
 
 -- The legal representative is the person of the register row whose representative is shown, not of another row.
 select
     golden.*,
-    representative.resident_id::text as legal_rep_resident_id
+    (
+        select representative.resident_id::text
+        from {{ ref('int_resident_links') }} as representative
+        where
+            representative.source = 'market_supervision.enterprises'
+            and representative.record_key = golden.legal_rep_name_record_key
+    ) as legal_rep_resident_id
 from golden
-left join {{ ref('int_resident_links') }} as representative
-    on representative.source = 'market_supervision.enterprises'
-    and golden.legal_rep_name_record_key = representative.record_key

@@ -17,6 +17,7 @@ spoken as not materialized (
     select
         record.*,
         record.citizen_no_key as certified_key,
+        1 as record_count,
         registered.hukou_address,
         registered.committee_code,
         registered.marital_status
@@ -26,6 +27,6 @@ spoken as not materialized (
     where {{ touched_subject('residents', 'record.resident_id') }}
 ),
 
-{{ golden_steps('resident_id', ref('int_resident_links'), attributes, 'residents') }}
+{{ golden_steps('resident_id', ref('int_resident_links'), attributes, touched_subject('residents', 'resident_id')) }}
 
 select * from golden
