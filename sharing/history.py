@@ -39,12 +39,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Difference:
-    """What a built table holds and how it differs from the current release."""
+    """What a built table holds and how it differs from the current release.
+
+    Attributes:
+        is_first: nothing of it was ever released, so that everything is new and nothing had to be compared.
+    """
 
     rows: int
     inserted: int
     updated: int
     deleted: int
+    is_first: bool = False
 
     @property
     def moves(self) -> bool:
@@ -141,6 +146,9 @@ def find_difference(
 
     With an extent only the rows within it are compared: the others are those of the current release.
     """
+    if not _holds(connection, f"select exists (select from {table.history})"):
+        rows = _holds(connection, f"select count(*) from {table.built}")
+        return Difference(rows, rows, 0, 0, is_first=True)
     keys = quoted(table.key)
     within = extent.condition if extent else "true"
     _run(
@@ -148,8 +156,7 @@ def find_difference(
         f"""
         create temp table {_temp(table)} on commit drop as
         select {keys}, built._row_hash, live._row_hash is not null as is_live
-        from (select {keys}, md5(row({quoted([c.name for c in built])})::text)::uuid as _row_hash from {table.built}
-            where {within}) as built
+        from (select {keys}, {_row_hash(built)} as _row_hash from {table.built} where {within}) as built
         full join (select {keys}, _row_hash from {table.history} where _to_release is null and {within}) as live
             using ({keys})
         where built._row_hash is distinct from live._row_hash
@@ -171,9 +178,18 @@ def find_difference(
     return Difference(rows + inserted - deleted if extent else rows, inserted, updated, deleted)
 
 
-def write_difference(connection: Connection, table: ReleasedTable, built: list[Column], release_id: int) -> None:
+def write_difference(
+    connection: Connection, table: ReleasedTable, built: list[Column], difference: Difference, release_id: int
+) -> None:
     """Close what is no longer so and add what is new, as of `release_id`."""
     names = [column.name for column in built]
+    if difference.is_first:
+        _run(
+            connection,
+            f"insert into {table.history} ({quoted(names)}, _row_hash, _from_release)"
+            f" select {quoted(names)}, {_row_hash(built)}, {release_id} from {table.built}",
+        )
+        return
     _run(connection, f"analyze {_temp(table)}")
     _run(
         connection,
@@ -216,6 +232,17 @@ def ensure_indexes(connection: Connection, table: ReleasedTable, difference: Dif
         )
     if difference.inserted + difference.updated + difference.deleted > ANALYZE_SHARE * difference.rows:
         _run(connection, f"analyze {table.history}")
+
+
+def _row_hash(built: list[Column]) -> str:
+    return f"md5(row({quoted([column.name for column in built])})::text)::uuid"
+
+
+def _holds(connection: Connection, query: str) -> Any:
+    """The one value that a query gives."""
+    row = _run(connection, query).fetchone()
+    assert row is not None
+    return row[0]
 
 
 def _temp(table: ReleasedTable) -> str:

@@ -175,7 +175,7 @@ def _publish(
     release_id, published_at = _open_release(connection, release, counts)
     for item in work:
         if item.difference.moves:
-            write_difference(connection, item.table, item.built, release_id)
+            write_difference(connection, item.table, item.built, item.difference, release_id)
     _become(connection, "owner")
     for item in work:
         ensure_indexes(connection, item.table, item.difference)
