@@ -48,16 +48,61 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# How a model is restated: what it says of the touched goes, what was selected for them comes. A condition may speak of
-   :based_on, the business date of the base, and of :window_start, the first day shown. #}
+{# How a model is restated: of what it says of the touched, rows that are selected anew as they stand stay, the others go,
+   and what is selected beside them comes. Most of what is touched turns out to say what it said: replaced, it would cost
+   each index an entry and the publisher a row. A condition may speak of :based_on, the business date of the base, and of
+   :window_start, the first day shown. #}
 {% macro get_incremental_touched_sql(given) -%}
-    {%- set columns = given['dest_columns'] | map(attribute='quoted') | join(', ') -%}
+    {%- set columns = given['dest_columns'] | map(attribute='quoted') | list -%}
+    {%- set key = row_key() -%}
+    {%- set standing = adapter.quote('standing__' ~ model['name']) -%}
+    create temporary table {{ standing }} on commit drop as
+    select
+        there.tid,
+        {%- for name in key %}
+        there.{{ name }},
+        {%- endfor %}
+        selected.{{ key[0] }} is not null as stays
+    from (
+        select
+            ctid as tid,
+            {{ columns | join(', ') }}
+        from {{ given['target_relation'] }}
+        where {{ given['incremental_predicates'] | join(' and ')
+            | replace(':based_on', first_day(mart_base())) | replace(':window_start', window_start()) }}
+    ) as there
+    left join {{ given['temp_relation'] }} as selected
+        on {% for name in key %}there.{{ name }} = selected.{{ name }} and {% endfor %}
+        ({% for name in columns %}there.{{ name }}{{ ', ' if not loop.last }}{% endfor %})
+        is not distinct from
+        ({% for name in columns %}selected.{{ name }}{{ ', ' if not loop.last }}{% endfor %});
     delete from {{ given['target_relation'] }}
-    where {{ given['incremental_predicates'] | join(' and ')
-        | replace(':based_on', first_day(mart_base())) | replace(':window_start', window_start()) }};
-    insert into {{ given['target_relation'] }} ({{ columns }})
-    select {{ columns }}
-    from {{ given['temp_relation'] }}
+    where ctid = any(array(select standing.tid from {{ standing }} as standing where not standing.stays));
+    insert into {{ given['target_relation'] }} ({{ columns | join(', ') }})
+    select {{ columns | join(', ') }}
+    from {{ given['temp_relation'] }} as selected
+    where
+        not exists (
+            select 1
+            from {{ standing }} as standing
+            where
+                standing.stays
+                {%- for name in key %}
+                and standing.{{ name }} = selected.{{ name }}
+                {%- endfor %}
+        )
+{%- endmacro %}
+
+{# The columns that tell a row of the model from every other: its primary key, or what it is configured to be told by. #}
+{% macro row_key() -%}
+    {%- set keys = model['constraints'] | selectattr('type', 'equalto', 'primary_key') | map(attribute='columns') | list -%}
+    {%- set key = keys[0] if keys else config.get('unique_key') -%}
+    {%- if not key -%}
+        {{ exceptions.raise_compiler_error(
+            "The model " ~ model['name'] ~ " does not say what tells its rows apart. Expected: a primary key, or unique_key"
+        ) }}
+    {%- endif -%}
+    {{ return(key if key is not string else [key]) }}
 {%- endmacro %}
 
 {# How a ledger is kept: what was named since another base goes, what is not yet named comes. #}
