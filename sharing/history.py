@@ -151,8 +151,6 @@ def find_difference(
         return Difference(rows, rows, 0, 0, is_first=True)
     keys = quoted(table.key)
     within = extent.condition if extent else "true"
-    # A twentieth of the rows, looked up: Postgres takes them for a quarter and would look at every row of the history.
-    _run(connection, f"set local enable_seqscan to {'off' if extent else 'on'}")
     _run(
         connection,
         f"""
