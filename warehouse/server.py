@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 # Set once per server directory, which is then started anew: memory and the log take effect at a start only.
 # jit off: a plan of the hub lives for milliseconds and compiling it takes longer than running it.
-# wal_level minimal: a table filled in the transaction that makes it goes to disk once, not into the log as well (a fifth
-# of the CPU of a whole build of the marts); it outlives a crash all the same. Nobody takes this server's log: who wants
-# a standby or point-in-time recovery brings a Postgres of their own.
+# wal_level minimal: a table filled in the transaction that makes it goes to disk once, not into the log as well (a
+# fifth of the CPU of a whole build of the marts); it outlives a crash all the same. Nobody takes this server's log: who
+# wants a standby or point-in-time recovery brings a Postgres of their own.
 SERVER_PARAMETERS = {
     "shared_buffers": "256MB",
     "work_mem": "64MB",

@@ -9,7 +9,7 @@
 ] -%}
 -- Where the records of one subject contradict each other: every value said, by whom and since when.
 -- Values are masked here already: `value_no` tells apart two that look alike behind their masks; 1 is the one shown.
--- Records of a firm that say the same are one row before their attributes are looked at one by one: some have thousands.
+-- Records of a firm that say the same are one row before their attributes are looked at one by one: it may have many.
 with of_firms as (
     select
         golden.enterprise_id,
