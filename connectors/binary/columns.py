@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from connectors.binary import EPOCH_DAYS, EPOCH_MICROSECONDS
+from connectors.binary import BASE_DIGITS, EPOCH_DAYS, EPOCH_MICROSECONDS, NEGATIVE
 from connectors.binary.layout import SHORT, WORD, Bytes, Places, items_of
 
 _FIRST_DAY, _LAST_DAY = (date(1, 1, 1) - date(1970, 1, 1)).days, (date(9999, 12, 31) - date(1970, 1, 1)).days
@@ -24,7 +25,12 @@ _NUMBERS = {"smallint": ">i2", "integer": ">i4", "bigint": ">i8"}
 _SHOWN = np.frombuffer(
     b"".join(bytes(4) + shown * b"\xff" + bytes(SHORT - shown) for shown in (*range(SHORT + 1), 4)), "<u8"
 ).reshape(-1, 2)
+_TENS = 10 ** np.arange(19)
+_ODD_NUMBERS = {0xC000: "NaN", 0xD000: "Infinity", 0xF000: "-Infinity"}
 KINDS = ("text", "boolean", "date", "timestamp", *_NUMBERS)
+
+
+_Reader = Callable[[Bytes, Places, Places, pa.Buffer | None], pl.Series]
 
 
 def read_block(block: Bytes, starts: Places, names: Sequence[str], kinds: Sequence[str]) -> pl.DataFrame:
@@ -41,7 +47,8 @@ def read_block(block: Bytes, starts: Places, names: Sequence[str], kinds: Sequen
         lengths = np.maximum(told, 0)
         places = places + 4
         validity = None if is_there.all() else pa.py_buffer(np.packbits(is_there, bitorder="little"))
-        columns.append(_READERS[kind](block, places, lengths, validity).alias(name))
+        read = _decimals(kind) if kind.startswith("numeric") else _READERS[kind]
+        columns.append(read(block, places, lengths, validity).alias(name))
         places = places + lengths
     return pl.DataFrame(columns)
 
@@ -64,11 +71,42 @@ def _booleans(block: Bytes, places: Places, lengths: Places, validity: pa.Buffer
     return _whole(block[places], pa.uint8(), validity).cast(pl.Boolean)
 
 
-def _integers(kind: str) -> Callable[[Bytes, Places, Places, pa.Buffer | None], pl.Series]:
+def _integers(kind: str) -> _Reader:
     own = np.dtype(_NUMBERS[kind]).newbyteorder("=")
 
     def read(block: Bytes, places: Places, lengths: Places, validity: pa.Buffer | None) -> pl.Series:
         return _whole(items_of(block, _NUMBERS[kind])[places].astype(own), pa.from_numpy_dtype(own), validity)
+
+    return read
+
+
+@cache
+def _decimals(kind: str) -> _Reader:
+    """Numbers of a declared number of digits, `numeric(14,2)`, which 64 bits hold: digits to the base of 10,000 behind
+    their count, the weight of the first, the sign, and the places behind the point."""
+    precision, scale = (int(part) for part in kind.removeprefix("numeric(").removesuffix(")").split(","))
+
+    def read(block: Bytes, places: Places, lengths: Places, validity: pa.Buffer | None) -> pl.Series:
+        items, there = items_of(block, ">i2"), lengths > 0
+        counts = np.where(there, items[places], 0).astype(np.int64)
+        weights = items[np.where(there, places + 2, 0)].astype(np.int64)
+        signs = items[np.where(there, places + 4, 0)].astype(np.int64) & 0xFFFF
+        unscaled = np.zeros(len(places), np.int64)
+        for number in range(int(counts.max(initial=0))):
+            has_digit = counts > number
+            digits = items[np.where(has_digit, places + 8 + 2 * number, 0)].astype(np.int64)
+            # What is divided away behind the last place are zeros.
+            exponents = np.where(has_digit, BASE_DIGITS * (weights - number) + scale, 0)
+            value = digits * _TENS[np.maximum(exponents, 0)] // _TENS[np.maximum(-exponents, 0)]
+            unscaled += np.where(has_digit, value, 0)
+        unscaled = np.where(there & (signs == NEGATIVE), -unscaled, unscaled)
+        values = np.stack([unscaled, unscaled >> 63], axis=1)
+        array = pa.Array.from_buffers(pa.decimal128(precision, scale), len(places), [validity, pa.py_buffer(values)])
+        is_odd = there & (signs > NEGATIVE)
+        if not is_odd.any():
+            return _series(array)
+        rows = np.flatnonzero(is_odd)
+        return _series(array).cast(pl.String).scatter(rows.tolist(), [_ODD_NUMBERS[int(signs[row])] for row in rows])
 
     return read
 
@@ -130,7 +168,7 @@ def _series(array: pa.Array) -> pl.Series:
     return series
 
 
-_READERS: dict[str, Callable[[Bytes, Places, Places, pa.Buffer | None], pl.Series]] = {
+_READERS: dict[str, _Reader] = {
     "text": _texts,
     "boolean": _booleans,
     "date": _days,

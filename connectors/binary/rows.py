@@ -15,15 +15,20 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from connectors.binary import EPOCH_DAYS, EPOCH_MICROSECONDS, SIGNATURE, TRAILER
+from connectors.binary import (
+    BASE,
+    BASE_DIGITS,
+    EPOCH_DAYS,
+    EPOCH_MICROSECONDS,
+    MOST_DIGITS,
+    MOST_PLACES,
+    NEGATIVE,
+    SIGNATURE,
+    TRAILER,
+)
 from connectors.binary.layout import SHORT, WORD, Bytes, Places, ends_of, move, place
 
 _WHOLE = {"smallint": ">i2", "integer": ">i4", "bigint": ">i8"}
-# Numbers of Postgres are digits to the base of 10,000.
-_BASE, _BASE_DIGITS = 10_000, 4
-_NEGATIVE = 0x4000
-# Up to here a decimal and its digits behind the point, filled up to whole digits of the base, fit 64 bits.
-_MOST_DIGITS, _MOST_PLACES = 18, 16
 # Texts as they lie in memory. Of many buffers, which each cost a look of their own, one is made.
 _AS_IT_IS = pl.CompatLevel.newest()
 _MOST_SOURCES = 4
@@ -120,7 +125,7 @@ def _is_long(dtype: pl.DataType) -> bool:
     """Whether decimals of this type need more than 64 bits."""
     assert isinstance(dtype, pl.Decimal)
     assert dtype.precision is not None
-    return dtype.precision > _MOST_DIGITS or dtype.scale > _MOST_PLACES
+    return dtype.precision > MOST_DIGITS or dtype.scale > MOST_PLACES
 
 
 def _whole(name: str, dtype: pl.DataType, kind: str) -> pl.Expr:
@@ -170,16 +175,16 @@ def _with_word(source: Bytes, views: NDArray[np.uint32]) -> Bytes:
 
 
 def _numbers(unscaled: NDArray[np.int64], precision: int, scale: int) -> NDArray[Any]:
-    before, behind = -(-(precision - scale) // _BASE_DIGITS), -(-scale // _BASE_DIGITS)
+    before, behind = -(-(precision - scale) // BASE_DIGITS), -(-scale // BASE_DIGITS)
     kind = [("digits", ">i2"), ("weight", ">i2"), ("sign", ">u2"), ("scale", ">i2")]
     fields = np.zeros(len(unscaled), dtype=[*kind, ("base", ">i2", (before + behind,))])
     fields["digits"], fields["weight"], fields["scale"] = before + behind, before - 1, scale
-    fields["sign"] = np.where(unscaled < 0, _NEGATIVE, 0)
+    fields["sign"] = np.where(unscaled < 0, NEGATIVE, 0)
     whole, part = np.divmod(np.abs(unscaled), 10**scale)
-    part *= 10 ** (behind * _BASE_DIGITS - scale)
+    part *= 10 ** (behind * BASE_DIGITS - scale)
     for number, first, count in ((whole, 0, before), (part, before, behind)):
         for digit in range(first + count - 1, first - 1, -1):
-            number, fields["base"][:, digit] = np.divmod(number, _BASE)
+            number, fields["base"][:, digit] = np.divmod(number, BASE)
     return fields
 
 
@@ -190,11 +195,11 @@ def _long_number(value: Decimal | None) -> bytes | None:
     sign, digits, exponent = value.as_tuple()
     assert isinstance(exponent, int)
     scale = max(-exponent, 0)
-    number = int("".join(map(str, digits))) * 10 ** max(exponent, 0) * 10 ** (-scale % _BASE_DIGITS)
+    number = int("".join(map(str, digits))) * 10 ** max(exponent, 0) * 10 ** (-scale % BASE_DIGITS)
     groups: list[int] = []
     while number:
-        number, group = divmod(number, _BASE)
+        number, group = divmod(number, BASE)
         groups.append(group)
-    weight = len(groups) - 1 - -(-scale // _BASE_DIGITS)
-    head = struct.pack(">hhHh", len(groups), weight, _NEGATIVE if sign else 0, scale)
+    weight = len(groups) - 1 - -(-scale // BASE_DIGITS)
+    head = struct.pack(">hhHh", len(groups), weight, NEGATIVE if sign else 0, scale)
     return head + struct.pack(f">{len(groups)}h", *reversed(groups))

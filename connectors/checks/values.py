@@ -87,6 +87,11 @@ def direct_way(name: str, came: pl.DataType, pg_type: str, timezone: str) -> pl.
         return value.cast(_INTEGERS[pg_type], strict=False)
     if came == pl.Boolean and pg_type == "boolean":
         return value
+    if isinstance(came, pl.Decimal) and pg_type.startswith("numeric"):
+        kept = polars_type(pg_type)
+        assert isinstance(kept, pl.Decimal)
+        # One that has more places than are kept is rounded, by way of its text.
+        return value.cast(kept, strict=False) if came.scale <= kept.scale else None
     is_local = isinstance(came, pl.Datetime) and came.time_zone is None and pg_type == "timestamptz"
     return _settled(value, pg_type, timezone) if is_local or (came == pl.Date and pg_type == "date") else None
 

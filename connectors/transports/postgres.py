@@ -15,7 +15,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from connectors.binary import SIGNATURE, TRAILER
+from connectors.binary import MOST_DIGITS, MOST_PLACES, SIGNATURE, TRAILER
 from connectors.binary.layout import WORD
 from connectors.transports.copied import Copied, CopyForm
 
@@ -57,6 +57,9 @@ def kind_of(kind: Any) -> str:
         return "boolean"
     if isinstance(kind, sa.Integer):
         return {sa.SmallInteger: "smallint", sa.BigInteger: "bigint"}.get(_whole(kind), "integer")
+    if isinstance(kind, sa.Numeric) and not isinstance(kind, sa.Float) and kind.precision and kind.scale is not None:
+        is_plain = 0 <= kind.scale <= min(kind.precision, MOST_PLACES) and kind.precision <= MOST_DIGITS
+        return f"numeric({kind.precision},{kind.scale})" if is_plain else "text"
     if isinstance(kind, sa.Date):
         return "date"
     is_local = isinstance(kind, sa.DateTime) and not kind.timezone

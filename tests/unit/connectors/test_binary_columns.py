@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import struct
 from datetime import date, datetime
+from decimal import Context, Decimal
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connectors.binary.columns import read_block
 from connectors.binary.layout import WORD, ends_of
@@ -55,3 +58,37 @@ def test_days_and_times_of_our_calendar_come_typed() -> None:
     read = block_of("timestamp", [struct.pack(">q", 1), None])
     assert read.to_list() == [datetime(2000, 1, 1, 0, 0, 0, 1), None]
     assert block_of("date", [struct.pack(">i", -1)]).to_list() == [date(1999, 12, 31)]
+
+
+def numeric(value: str) -> bytes:
+    """As Postgres sends it: no zero digit in front or behind."""
+    number = Decimal(value)
+    if not number.is_finite():
+        return struct.pack(">hhHh", 0, 0, {"NaN": 0xC000, "Infinity": 0xD000, "-Infinity": 0xF000}[value], 0)
+    scale = -int(number.as_tuple().exponent)
+    whole, _, part = value.lstrip("-").partition(".")
+    whole, part = whole.zfill(-(-len(whole) // 4) * 4), part.ljust(-(-len(part) // 4) * 4, "0")
+    digits = [int((whole + part)[n : n + 4]) for n in range(0, len(whole + part), 4)]
+    weight = len(whole) // 4 - 1
+    while digits and digits[0] == 0:
+        digits, weight = digits[1:], weight - 1
+    while digits and digits[-1] == 0:
+        digits.pop()
+    sign = 0x4000 if number < 0 else 0
+    return struct.pack(f">hhHh{len(digits)}h", len(digits), weight if digits else 0, sign, scale, *digits)
+
+
+@given(
+    st.lists(st.none() | st.integers(-(10**18) + 1, 10**18 - 1), min_size=1, max_size=20),
+    st.sampled_from([0, 1, 2, 4, 5, 9, 16]),
+)
+def test_decimals_keep_every_digit(unscaled: list[int | None], scale: int) -> None:
+    values = [None if number is None else Decimal(number).scaleb(-scale, Context(prec=30)) for number in unscaled]
+    read = block_of(f"numeric(18,{scale})", [None if value is None else numeric(f"{value:f}") for value in values])
+    assert read.to_list() == values
+
+
+def test_numbers_that_are_none_make_their_column_text_as_postgres_writes_it() -> None:
+    texts = ["NaN", None, "-0.50", "0.00", "Infinity", "-Infinity", "1234567.89"]
+    read = block_of("numeric(14,2)", [None if text is None else numeric(text) for text in texts])
+    assert read.to_list() == texts
