@@ -69,8 +69,7 @@ def _register(rng: Rng, count: int) -> pl.DataFrame:
         table_name=pl.lit("residents"),
         record_key=pl.concat_str(pl.lit("CA"), pl.col("place").cast(pl.String).str.zfill(9)),
         citizen_no=number,
-        # As long as a token.
-        citizen_no_key=pl.concat_str(pl.lit("t"), pl.col("place").cast(pl.String).str.zfill(63)),
+        citizen_no_key=pl.lit(_tokens(rng, count)),
         sex_code=pl.when("is_male").then(pl.lit("male")).otherwise(pl.lit("female")),
         town_code=pl.lit("310115004"),
         # Whoever lives at one address belongs to one committee.
@@ -116,6 +115,13 @@ def _committees(number: pl.Expr) -> pl.Expr:
     """Twelve digits: 40 committees to a town."""
     town, own = (number // 40 + 1).cast(pl.String).str.zfill(3), (number % 40 + 1).cast(pl.String).str.zfill(3)
     return pl.concat_str(pl.lit(DISTRICT), town, own)
+
+
+def _tokens(rng: Rng, count: int) -> pl.Series:
+    """64 hexadecimal digits in no order, as keyed tokens are: numbers in a row would be sorted for free."""
+    # From a stream of its own: all else stays as it is.
+    digits = rng.spawn(1)[0].bytes(32 * count).hex().encode()
+    return pl.Series(np.frombuffer(digits, dtype="S64")).cast(pl.String)
 
 
 def _names(rng: Rng, count: int) -> pl.Series:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,6 @@ from identity.store import (
     INPUT,
     Extent,
     PastRun,
-    RecordParts,
     count_pairs,
     extent,
     input_schema,
@@ -49,6 +48,7 @@ from identity.store import (
     read_named,
     read_pairs,
     read_records,
+    record_parts,
     replace_pairs,
     write_loose,
     write_pairs,
@@ -83,15 +83,36 @@ class Linked:
 
 @dataclass(frozen=True)
 class _Job:
-    """The linkage of one kind: with what, and whether it is the first this hub has seen."""
+    """The linkage of one kind.
 
+    Attributes:
+        beside: works at the connection while this thread compares: its tasks, and nothing else, use it meanwhile.
+        certified: on the first linkage of a hub, what becomes of the certified records of each kind.
+    """
+
+    database: Database
     connection: psycopg.Connection[Any]
+    beside: ThreadPoolExecutor
     memory: Memory
     kind: Kind
     run_id: str
     engine: Engine
     watch: Phases
-    is_first: bool
+    certified: Future[dict[Kind, Resolved]] | None
+
+    @property
+    def is_first(self) -> bool:
+        return self.certified is not None
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a linkage begins with: the decisions in force, the newest one's number, the records, the run before."""
+
+    decisions: list[Decision]
+    newest: int
+    seen: Extent
+    past: PastRun | None
 
 
 @dataclass(frozen=True)
@@ -124,13 +145,17 @@ def link(
     results: dict[str, Linked] = {}
     memory = Memory(home)
     watch = phases or Phases()
-    with database.psycopg("pipeline") as connection:
+    with database.psycopg("pipeline") as connection, ThreadPoolExecutor(max_workers=1) as beside:
         lock(connection)
-        is_first = begin_first_load(connection)
+        found = {kind: _look(connection, kind, full) for kind in KINDS}
+        certified = None
+        if begin_first_load(connection):
+            certified = beside.submit(link_certified, connection, run_id)
         for kind in KINDS:
-            job = _Job(connection, memory, kind, run_id, engine, watch, is_first)
-            results[kind] = _link_kind(job, full)
-        if is_first:
+            job = _Job(database, connection, beside, memory, kind, run_id, engine, watch, certified)
+            results[kind] = _link_kind(job, found[kind])
+        if certified is not None:
+            certified.result()
             with watch.phase("constraints"):
                 end_first_load(connection)
     for kind in KINDS:
@@ -139,15 +164,20 @@ def link(
     return results
 
 
-def _link_kind(job: _Job, full: bool) -> Linked:
+def _look(connection: psycopg.Connection[Any], kind: Kind, full: bool) -> _Found:
+    """What there is of a kind, as long as nobody works at it."""
+    decisions, newest = read_decisions(connection, kind)
+    return _Found(decisions, newest, extent(connection, kind), None if full else past_run(connection, kind))
+
+
+def _link_kind(job: _Job, found: _Found) -> Linked:
     model = load_model(job.kind)
-    decisions, newest = read_decisions(job.connection, job.kind)
+    decisions, newest, seen, past = found.decisions, found.newest, found.seen, found.past
     rules = rules_digest(model)
-    seen, past = extent(job.connection, job.kind), None if full else past_run(job.connection, job.kind)
     if past is not None and past.rules_digest == f"{rules}:{newest}" and _same(past, seen):
         return Linked("unchanged", model.version, 0, 0, 0, _NOTHING)
     done = None
-    if past is not None and past.rules_digest.partition(":")[0] == rules:
+    if past is not None and not job.is_first and past.rules_digest.partition(":")[0] == rules:
         done = _link_changes(job, model, past, seen, decisions)
     if done is None:
         done = _link_everything(job, model, decisions)
@@ -173,36 +203,37 @@ def _same(past: PastRun, seen: Extent) -> bool:
 
 def _link_everything(job: _Job, model: Model, decisions: list[Decision]) -> _Done:
     """Compare all records. Meanwhile the connection works: at the certified ones of a first load, then at the pairs."""
-    with job.watch.phase("read records"):
-        records = RecordParts(job.connection, job.kind)
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        certified = None
-        if job.is_first:
-            certified = beside.submit(link_certified, job.connection, job.kind, job.run_id)
-        with job.watch.phase("features"):
-            features = pl.concat([features_of(job.kind, part) for part in records] or [_no_features(job.kind)])
-            compared = features.height
-        with job.watch.phase("remember"):
-            hot = hot_values(job.kind, features)
-            chance = prior_among(features.select("identifier", is_register=is_register(job.kind)))
-            job.memory.keep(job.kind, job.run_id, features, hot, chance)
-        with job.watch.phase("faces"):
-            named = named_in(decisions)
-            near = comparable(job.kind, told(job.kind, features, hot), named)
-            del features
-            everybody = build_faces(job.kind, near, named, is_told=True)
-        with job.watch.phase("compare"):
-            scored = compare(model, everybody, job.engine, chance)
-        with job.watch.phase("link certified"):
-            linked = certified.result() if certified else _NOTHING
+    with job.watch.phase("features"):
+        features = _all_features(job)
+        compared = features.height
+    with job.watch.phase("remember"):
+        hot = hot_values(job.kind, features)
+        chance = prior_among(features.select("identifier", is_register=is_register(job.kind)))
+        job.memory.keep(job.kind, job.run_id, features, hot, chance)
+    with job.watch.phase("faces"):
+        named = named_in(decisions)
+        near = comparable(job.kind, told(job.kind, features, hot), named)
+        del features
+        everybody = build_faces(job.kind, near, named, is_told=True)
+    with job.watch.phase("compare"):
+        scored = compare(model, everybody, job.engine, chance)
     earlier = [] if job.is_first else read_earlier(job.connection, job.kind)
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        written = beside.submit(write_pairs, job.connection, job.kind, job.run_id, model.version, scored)
-        with job.watch.phase("cluster"):
-            settled = settle(model, everybody, scored, decisions, earlier)
-        with job.watch.phase("write pairs"):
-            written.result()
+    written = job.beside.submit(write_pairs, job.connection, job.kind, job.run_id, model.version, scored)
+    with job.watch.phase("cluster"):
+        settled = settle(model, everybody, scored, decisions, earlier)
+    del everybody, scored
+    with job.watch.phase("link certified"):
+        linked = job.certified.result()[job.kind] if job.certified else _NOTHING
+    with job.watch.phase("write pairs"):
+        written.result()
     return _Done("full", compared, linked + _write(job, settled))
+
+
+def _all_features(job: _Job) -> pl.DataFrame:
+    """The features of all records, which are read on a connection of their own."""
+    with job.database.psycopg("pipeline") as reader:
+        features = [features_of(job.kind, part) for part in record_parts(reader, job.kind)]
+    return pl.concat(features or [_no_features(job.kind)])
 
 
 def _no_features(kind: Kind) -> pl.DataFrame:

@@ -72,7 +72,7 @@ update known set subject_identifier = held.identifier
 from identity.identifiers as held
 where
     held.subject_kind = current_setting('cityhub.kind')
-    and held.subject_id = known.subject_id and known.subject_identifier is null;
+    and held.subject_id = known.subject_id and known.subject_id is not null and known.subject_identifier is null;
 
 -- Clusters without identifier keep an id that their records had: a subject goes with the record that was linked to it
 -- first, a cluster takes the oldest of those that come to it. A record that nobody clustered keeps its own, whatever
@@ -111,16 +111,22 @@ with groups as (
 
 numbered as (
     -- A record that was corrected to another person's number mints again: its first id stays with the first person.
+    -- Whatever was minted for a record, it was linked to.
     select
         g.*,
         -- On a first load nothing was ever minted, and there is no index to see it by.
         case
             when current_setting('cityhub.is_first_load') = 'on' then 0
             else (
-                select count(*) from identity.subjects as s
+                select count(distinct s.subject_id)
+                from identity.links as l
+                inner join identity.subjects as s
+                    on
+                        s.subject_id = l.subject_id and s.subject_kind = l.subject_kind
+                        and (s.minted_key, s.minted_table, s.minted_system) = (l.record_key, l.table_name, l.system)
                 where
-                    s.subject_kind = current_setting('cityhub.kind')
-                    and s.minted_system = g.system and s.minted_table = g.table_name and s.minted_key = g.record_key
+                    l.record_key = g.record_key and l.table_name = g.table_name and l.system = g.system
+                    and l.subject_kind = current_setting('cityhub.kind')
             )::integer
         end as ordinal
     from groups as g

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -62,25 +63,26 @@ def past_run(connection: psycopg.Connection[Any], kind: Kind) -> PastRun | None:
 
 def read_records(connection: psycopg.Connection[Any], kind: Kind, since: datetime | None = None) -> pl.DataFrame:
     """The records of a kind (`INPUT`), all of them or those changed after `since`."""
-    parts = list(RecordParts(connection, kind, since))
+    parts = list(record_parts(connection, kind, since))
     return pl.concat(parts) if parts else pl.DataFrame(schema=input_schema(INPUT[kind]))
 
 
-class RecordParts:
-    """The records of a kind, read at once and kept as written until they are looked at, part by part, once.
+def record_parts(
+    connection: psycopg.Connection[Any], kind: Kind, since: datetime | None = None
+) -> Iterator[pl.DataFrame]:
+    """The records of a kind in parts of 64 MB of text, the next one read while the caller looks at one.
 
-    A part is 64 MB of text: all records of a city as a frame, beside their features, would take twice the memory.
+    All records of a city as a frame, beside their features, would take twice the memory.
     """
-
-    def __init__(self, connection: psycopg.Connection[Any], kind: Kind, since: datetime | None = None) -> None:
-        self._columns = INPUT[kind]
-        where = "" if since is None else " where changed_at > %s"
-        query = f"select {', '.join(self._columns)} from {KINDS[kind][0]}{where}"
-        self._parts = list(_written(connection, query, None if since is None else [since]))
-
-    def __iter__(self) -> Iterator[pl.DataFrame]:
-        while self._parts:
-            yield _parsed(self._parts.pop(0), self._columns)
+    columns = INPUT[kind]
+    where = "" if since is None else " where changed_at > %s"
+    query = f"select {', '.join(columns)} from {KINDS[kind][0]}{where}"
+    written = _written(connection, query, None if since is None else [since])
+    with ThreadPoolExecutor(max_workers=1) as ahead:
+        coming = ahead.submit(next, written, None)
+        while (part := coming.result()) is not None:
+            coming = ahead.submit(next, written, None)
+            yield _parsed(part, columns)
 
 
 def read_keys(connection: psycopg.Connection[Any], kind: Kind) -> pl.DataFrame:
