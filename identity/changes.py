@@ -26,12 +26,14 @@ class Versions:
     Attributes:
         unchanged: records that say the same on both days, filled-in values taken out.
         old, new: what the others said before and say now.
+        said: of the unchanged in no register, one number for what each says (`_said`).
         named_before, named_now: `KEY` of the records that decisions name.
     """
 
     unchanged: pl.DataFrame
     old: pl.DataFrame
     new: pl.DataFrame
+    said: pl.DataFrame
     named_before: pl.DataFrame
     named_now: pl.DataFrame
 
@@ -56,19 +58,23 @@ def told_apart(
     gone: pl.DataFrame,
     hot_before: Hot,
     named: tuple[pl.DataFrame, pl.DataFrame],
+    touched: pl.Series,
 ) -> tuple[Versions, Hot]:
     """Tell unchanged records from the others.
 
     Args:
         remembered, changed: features of all records before, and of those that are new or changed.
+        touched: which of the remembered are changed.
         gone: `KEY` of the records that are no longer there.
         named: records that decisions named before and name now.
     """
-    newly_named = named[1].join(named[0], on=KEY, how="anti")
-    changed = pl.concat([changed, remembered.join(newly_named, on=KEY, how="semi").join(changed, on=KEY, how="anti")])
+    newly_named = named[1].join(named[0], on=KEY, how="anti").join(changed, on=KEY, how="anti")
+    if newly_named.height:
+        changed = pl.concat([changed, remembered.join(newly_named, on=KEY, how="semi")])
     changed = changed.join(gone, on=KEY, how="anti")
-    # Who is touched is found by few columns: a day's peak of memory is this frame and one copy of it, not three.
-    touched = _is_among(remembered, pl.concat([changed.select(KEY), gone.select(KEY)]))
+    others = pl.concat([newly_named.select(KEY), gone.select(KEY)])
+    if others.height:
+        touched = touched | is_among(remembered, others)
     moved = pl.repeat(False, remembered.height, eager=True)
     hot = hot_values(kind, pl.concat([_hot_columns(kind, remembered).filter(~touched), _hot_columns(kind, changed)]))
     # A value that became filled-in, or no longer is, changes every record that holds it.
@@ -83,11 +89,16 @@ def told_apart(
         moved |= said.is_in(phones.implode()).fill_null(False) & ~touched
     old, changed = remembered.filter(touched | moved), pl.concat([changed, remembered.filter(moved)])
     unchanged = remembered.filter(~(touched | moved))
-    return Versions(told(kind, unchanged, hot), told(kind, old, hot_before), told(kind, changed, hot), *named), hot
+    unchanged = told(kind, unchanged, hot)
+    old, changed = told(kind, old, hot_before), told(kind, changed, hot)
+    return Versions(unchanged, old, changed, _said(kind, unchanged), *named), hot
 
 
-def _is_among(rows: pl.DataFrame, keys: pl.DataFrame) -> pl.Series:
-    """Whether each row has one of these keys."""
+def is_among(rows: pl.DataFrame, keys: pl.DataFrame) -> pl.Series:
+    """Whether each row has one of these keys.
+
+    Found by few columns: a day's peak of memory is all that is remembered and one copy of it, not three.
+    """
     found = rows.select(KEY).with_row_index("at").join(keys, on=KEY, how="semi").get_column("at")
     return pl.repeat(False, rows.height, eager=True).scatter(found, True)
 
@@ -119,7 +130,7 @@ def _fresh(kind: Kind, versions: Versions) -> pl.DataFrame:
     """`KEY` of the records whose faces came, went, or gained or lost a record."""
     sides = pl.concat([versions.old, versions.new])
     said = _said(kind, sides).get_column(_SAID).unique()
-    same = _said(kind, versions.unchanged).filter(pl.col(_SAID).is_in(said.implode()))
+    same = versions.said.filter(pl.col(_SAID).is_in(said.implode()))
     return pl.concat([sides.select(KEY), same.select(KEY)]).unique()
 
 
@@ -129,7 +140,7 @@ def _said(kind: Kind, features: pl.DataFrame) -> pl.DataFrame:
     return others.select(*KEY, pl.struct(FEATURES[kind]).hash(0).alias(_SAID))
 
 
-def companions(kind: Kind, features: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
+def companions(kind: Kind, versions: Versions) -> pl.DataFrame:
     """`KEY` and `face` of every record that shares its face with another one: `face` is one number per face."""
-    said = _said(kind, features).join(named, on=KEY, how="anti").rename({_SAID: "face"})
-    return said.filter(pl.len().over("face") > 1)
+    said = pl.concat([versions.said, _said(kind, versions.new)]).join(versions.named_now, on=KEY, how="anti")
+    return said.rename({_SAID: "face"}).filter(pl.len().over("face") > 1)

@@ -18,7 +18,7 @@ import polars as pl
 import psycopg
 
 from identity import blocking, comparisons, faces, thresholds
-from identity.changes import Changed, Versions, companions, find_changed, told_apart
+from identity.changes import Changed, Versions, companions, find_changed, is_among, told_apart
 from identity.cluster import MOST_FACES
 from identity.engine import Engine, comparable, prior_among
 from identity.faces import build_faces, hot_values, is_register, told
@@ -37,6 +37,7 @@ from identity.store import (
     INPUT,
     Extent,
     PastRun,
+    count_asked,
     count_pairs,
     extent,
     input_schema,
@@ -117,11 +118,12 @@ class _Found:
 
 @dataclass(frozen=True)
 class _Done:
-    """What one linkage came to."""
+    """What one linkage came to; `pairs` are those in force, where it made them all."""
 
     mode: str
     compared: int
     resolved: Resolved
+    pairs: int | None = None
 
 
 def link(
@@ -181,7 +183,8 @@ def _link_kind(job: _Job, found: _Found) -> Linked:
         done = _link_changes(job, model, past, seen, decisions)
     if done is None:
         done = _link_everything(job, model, decisions)
-    pairs, asked = count_pairs(job.connection, job.kind)
+    pairs = count_pairs(job.connection, job.kind) if done.pairs is None else done.pairs
+    asked = count_asked(job.connection, job.kind)
     write_run(
         job.connection,
         job.kind,
@@ -221,12 +224,13 @@ def _link_everything(job: _Job, model: Model, decisions: list[Decision]) -> _Don
     written = job.beside.submit(write_pairs, job.connection, job.kind, job.run_id, model.version, scored)
     with job.watch.phase("cluster"):
         settled = settle(model, everybody, scored, decisions, earlier)
+    pairs = scored.height
     del everybody, scored
     with job.watch.phase("link certified"):
         linked = job.certified.result()[job.kind] if job.certified else _NOTHING
     with job.watch.phase("write pairs"):
         written.result()
-    return _Done("full", compared, linked + _write(job, settled))
+    return _Done("full", compared, linked + _write(job, settled), pairs)
 
 
 def _all_features(job: _Job) -> pl.DataFrame:
@@ -252,11 +256,12 @@ def _link_changes(job: _Job, model: Model, past: PastRun, seen: Extent, decision
     with job.watch.phase("write pairs"):
         partners = replace_pairs(job.connection, job.kind, job.run_id, model.version, scored, changed.stale)
     with job.watch.phase("reach"):
-        records = pl.concat([versions.unchanged, versions.new])
-        beside = companions(job.kind, records, versions.named_now)
+        beside = companions(job.kind, versions)
         seeds = pl.concat([changed.stale, partners, newly_decided]).unique()
         reached = reach(job.connection, job.kind, beside, seeds)
-        near = build_faces(job.kind, records.join(reached, on=KEY, how="semi"), versions.named_now, is_told=True)
+        # Each for itself: as one frame, everything would be copied.
+        records = pl.concat([each.join(reached, on=KEY, how="semi") for each in (versions.unchanged, versions.new)])
+        near = build_faces(job.kind, records, versions.named_now, is_told=True)
         note_subjects(job.connection, job.kind)
     with job.watch.phase("read pairs"):
         pairs = read_pairs(job.connection, job.kind)
@@ -291,20 +296,24 @@ def _find_changes(
     None when the last linkage is not remembered, or when the city has grown so much that every score moves.
     """
     kind, connection = job.kind, job.connection
-    before = job.memory.recall(kind, past.run_id)
-    if before is None or past.through_changed_at is None:
+    if past.through_changed_at is None:
         return None
-    changed = features_of(kind, read_records(connection, kind, since=past.through_changed_at))
-    changed = changed.select(before.features.columns)
+    reading = job.beside.submit(read_records, connection, kind, since=past.through_changed_at)
+    before = job.memory.recall(kind, past.run_id)
+    read = reading.result()
+    if before is None:
+        return None
+    changed = features_of(kind, read).select(before.features.columns)
     gone = before.features.select(KEY).clear()
-    arrived = changed.join(before.features, on=KEY, how="anti").height
+    touched = is_among(before.features, changed.select(KEY))
+    arrived = changed.height - int(touched.sum())
     if before.features.height + arrived != seen.records_count:
         gone = before.features.select(KEY).join(read_keys(connection, kind), on=KEY, how="anti")
     if before.features.height + arrived - gone.height != seen.records_count:
         return None
     decided = int(past.rules_digest.partition(":")[2])
     named = (read_named(connection, kind, up_to=decided), named_in(decisions))
-    versions, hot = told_apart(kind, before.features, changed, gone, before.hot, named)
+    versions, hot = told_apart(kind, before.features, changed, gone, before.hot, named, touched)
     # A city's worth of memory less in use from here on.
     before = replace(before, features=before.features.clear())
     identifiers = [each.select(*KEY, "identifier") for each in (versions.unchanged, versions.new)]

@@ -7,6 +7,8 @@ somebody raised is open until people decide it, or until the records part or com
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import polars as pl
@@ -126,9 +128,19 @@ def write_queue(
     copy_rows(connection, "asked", COLUMNS, items)
     connection.execute("analyze asked")
     names = {"kind": kind, "run_id": run_id}
-    connection.execute(_UPSERT, names)
+    # A few questions among a million pairs just written, which no statistics tell of: each looked up by its key.
+    with one_by_one(connection):
+        connection.execute(_UPSERT, names)
     connection.execute(_SUPERSEDE + (_OF_TOUCHED if only_touched else ""), names)
     connection.execute("drop table asked")
+
+
+@contextmanager
+def one_by_one(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """Let joins be looked up by index, row by row: no table is read whole for them."""
+    connection.execute("set local enable_hashjoin = off; set local enable_mergejoin = off")
+    yield
+    connection.execute("set local enable_hashjoin = on; set local enable_mergejoin = on")
 
 
 def copy_rows(connection: psycopg.Connection[Any], table: str, columns: tuple[str, ...], rows: pl.DataFrame) -> None:

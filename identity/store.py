@@ -205,16 +205,22 @@ def read_pairs(connection: psycopg.Connection[Any], kind: Kind) -> pl.DataFrame:
     return read_frame(connection, query, SCORES, [kind])
 
 
-def count_pairs(connection: psycopg.Connection[Any], kind: Kind) -> tuple[int, int]:
-    """How many pairs are in force, and how many the queue asks about."""
+def count_pairs(connection: psycopg.Connection[Any], kind: Kind) -> int:
+    """How many pairs are in force."""
+    row = connection.execute("select count(*) from identity.pairs where subject_kind = %s", [kind]).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def count_asked(connection: psycopg.Connection[Any], kind: Kind) -> int:
+    """How many pairs the queue asks about."""
     row = connection.execute(
-        "select (select count(*) from identity.pairs where subject_kind = %(kind)s), (select count(*)"
-        " from identity.review_items"
-        " where subject_kind = %(kind)s and state = 'open' and reason in ('between', 'conflict'))",
-        {"kind": kind},
+        "select count(*) from identity.review_items"
+        " where subject_kind = %s and state = 'open' and reason in ('between', 'conflict')",
+        [kind],
     ).fetchone()
     assert row is not None
-    return row[0], row[1]
+    return int(row[0])
 
 
 def write_pairs(
