@@ -42,6 +42,8 @@ def test_no_transaction_ends_with_the_constraints_off(database: Database) -> Non
     before = constraints(database)
     connection = database.psycopg("pipeline")
     connection.execute("select identity.begin_first_load()")
+    # What is complete may come back before the rest: the rest still has to.
+    connection.execute("select identity.end_first_load(array['identity.subjects', 'identity.events']::regclass[])")
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="without their constraints"):
         connection.commit()
     connection.close()
