@@ -43,3 +43,12 @@
         alter table {{ relation }} {{ changes | join(', ') }};
     {%- endif -%}
 {%- endmacro %}
+
+{# Room for the statements of one model, which are one transaction. Memory: joins of 500,000 residents go through files in
+   the server's own 64 MB. No workers: dbt runs as many models at a time as it has threads, and three processes that each
+   read the smaller table of a join take a tenth more CPU than one. #}
+{% macro take_room() -%}
+    set local work_mem = '256MB';
+    set local maintenance_work_mem = '512MB';
+    set local max_parallel_workers_per_gather = 0
+{%- endmacro %}

@@ -119,13 +119,10 @@ happened as (
         '{{ system }}' as system,
         '{{ table_name }}' as table_name,
         event.{{ key }} as record_key,
-        told.event_kind,
-        told.on_date,
-        told.at
+        {{ dated(events) }}
     from {{ ref(model) }} as event
     inner join residents as link
         on link.source = '{{ system }}.{{ link_table }}' and event.{{ link_key }} = link.record_key
-    cross join lateral {{ dated(events) }} as told (event_kind, on_date, at)
     where {{ touched_record(system, table_name, 'event.' ~ key) }}
     union all
     {%- endfor %}
@@ -136,13 +133,10 @@ happened as (
         '{{ system }}',
         '{{ table_name }}',
         event.{{ key }},
-        told.event_kind,
-        told.on_date,
-        told.at
+        {{ dated(events) }}
     from {{ ref(model) }} as event
     inner join {{ {'link': 'enterprises', 'fact': 'facts'}[through] }} as link
         on link.source = '{{ system }}.{{ table_name }}' and event.{{ key }} = link.record_key
-    cross join lateral {{ dated(events) }} as told (event_kind, on_date, at)
     where {{ touched_record(system, table_name, 'event.' ~ key) }}
     union all
     {%- endfor %}
@@ -154,7 +148,7 @@ happened as (
         'case_steps',
         concat_ws('|', event.case_no, event.seq),
         event.event_kind,
-        {{ local_date('event.step_at') }},
+        null::date,
         event.step_at
     from {{ ref('int_case_events') }} as event
     inner join {{ links }} as link on link.source = 'urban_management.cases' and event.case_no = link.record_key
@@ -168,12 +162,9 @@ happened as (
         'care_homes',
         '{{ table_name }}',
         {{ key }},
-        told.event_kind,
-        told.on_date,
-        told.at
+        {{ dated(events) }}
     from {{ ref(model) }} as event
     inner join homes as home on event.home_no = home.home_no
-    cross join lateral {{ dated(events) }} as told (event_kind, on_date, at)
     where {{ touched_record('care_homes', table_name, key) }}
     {%- if not loop.last %}
     union all
@@ -188,7 +179,7 @@ select
     )) as event_id,
     happened.subject_kind::text as subject_kind,
     happened.subject_id::text as subject_id,
-    happened.on_date,
+    coalesce(happened.on_date, {{ local_date('happened.at') }}) as on_date,
     happened.at,
     happened.event_kind::text as event_kind,
     coalesce(label.zh, happened.event_kind)::text as label_zh,
@@ -198,4 +189,6 @@ select
     happened.record_key::text as record_key
 from happened
 left join {{ ref('seed_labels') }} as label on label.kind = 'event_kind' and happened.event_kind = label.code
-where happened.on_date <= {{ business_date() }} and happened.subject_id is not null
+where
+    (happened.on_date <= {{ business_date() }} or happened.at < {{ business_end() }})
+    and happened.subject_id is not null
