@@ -148,6 +148,9 @@ def _connect(db: Database) -> Iterator[Connection]:
         connection.execute("set datestyle to 'ISO, YMD'")
         connection.execute("set extra_float_digits to 1")
         connection.execute("set application_name to 'cityhub release'")
+        # One session compares and indexes whole tables; with less, five million events are compared through files.
+        connection.execute("set work_mem to '256MB'")
+        connection.execute("set maintenance_work_mem to '512MB'")
         connection.commit()
         yield connection
 
