@@ -22,7 +22,7 @@ from warehouse.settings import TIMEZONE, Settings, get_settings
 
 # Of synthetic people no secret has to be kept: their tokens must only be the same in every process of the home, and
 # anyone may play the clerk. Nothing of this applies to a home without a demo city, or overrides what is set.
-DEMO_ENVIRONMENT = {"CITYHUB_TOKEN_KEY": "synthetic city, no secret", "CITYHUB_REVIEW": "true"}
+DEMO_ENVIRONMENT = {"CITYHUB_TOKEN_KEY": "synthetic city, no secret", "CITYHUB_REVIEW": "trust"}
 
 
 def hub_settings() -> Settings:

@@ -7,6 +7,7 @@ the search, not in `identity`, because pages may read through this room alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -47,6 +48,12 @@ class ReviewRefused(PermanentError):
     def __init__(self, code: str, what: str, *, where: str, expected: str, do: str) -> None:
         super().__init__(what, where=where, expected=expected, do=do)
         self.code = code
+
+    @property
+    def item_id(self) -> int | None:
+        """The item that asks, or has decided, about the same records already."""
+        found = re.search(r"item (\d+)", self.do) if self.code in ("RV010", "RV011") else None
+        return None if found is None else int(found[1])
 
 
 @dataclass(frozen=True)

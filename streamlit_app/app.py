@@ -12,7 +12,7 @@ from warehouse.errors import CityhubError
 from warehouse.settings import get_settings
 
 PAGES = ("overview", "towns", "subject", "quality")
-# Clerks' own page, where the deployment opens it: there is no login here.
+# Clerks' own page, where the deployment opens it; readers' pages have no login.
 REVIEW = "review"
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     st.set_page_config(page_title=t("app.name"), layout="wide", initial_sidebar_state="collapsed")
     st.html(STYLE_FILE)
     st.logo(wordmark(t("app.name")), size="large")
-    names = (*PAGES, REVIEW) if get_settings().review else PAGES
+    names = (*PAGES, REVIEW) if get_settings().review != "off" else PAGES
     pages = [
         st.Page(f"screens/{name}.py", title=t(f"{name}.nav"), url_path=name, default=name == PAGES[0]) for name in names
     ]

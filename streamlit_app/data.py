@@ -123,7 +123,7 @@ def _open(place: str) -> Database:
     """The warehouse of this process; `place` tells several apart (tests open more than one)."""
     settings = get_settings()
     # The pages' own login needs no more than these.
-    roles: tuple[Role, ...] = (READER, "clerk") if settings.review else (READER,)
+    roles: tuple[Role, ...] = (READER, "clerk") if settings.review != "off" else (READER,)
     return open_database(settings, roles)
 
 

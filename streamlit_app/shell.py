@@ -68,6 +68,11 @@ def subject_address(t: Texts, kind: str, subject_id: str) -> str:
     return "subject?" + urlencode({"kind": kind, "id": subject_id, "lang": t.language})
 
 
+def question_address(t: Texts, kind: str, record: str) -> str:
+    """The address of the form that asks whether a record (`system.table:key`) belongs to its subject."""
+    return "review?" + urlencode({"raise": record, "kind": kind, "lang": t.language})
+
+
 def page_offset(key: str, size: int) -> int:
     """How many rows lie before the page chosen in the pager `key`, which stands below the table it turns."""
     return (int(st.session_state.get(key, 1)) - 1) * size

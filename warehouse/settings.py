@@ -35,9 +35,10 @@ class Settings(BaseSettings):
     token_key: SecretStr | None = Field(None, description="Key of the citizen-number tokens (HMAC-SM3).")
     contracts_dir: Path = Field(CONTRACTS_DIR, description="Directory of the source systems' contracts.")
     language: Literal["zh", "en"] = Field("zh", description="Language of pages and exported texts.")
-    review: bool = Field(
-        False,
-        description="Whether the pages offer identity review; they have no login, so only where clerks alone look.",
+    review: Literal["off", "login", "trust"] = Field(
+        "off",
+        description="Whether the pages offer identity review: to who logs in at an identity provider, or on trust to "
+        "whoever types a name.",
     )
     linkage_engine: Literal["duckdb", "spark"] = Field(
         "duckdb", description="What scores pairs of records; spark needs pyspark and Java."

@@ -126,6 +126,7 @@ def decide(
             expected="exactly one of them",
             do="give --same or --different",
         )
+    _require_names_on_trust()
     verdict: Literal["same", "different"] = "same" if same else "different"
     outcome = give_opinion(hub.hub_database(), item_id, verdict=verdict, clerk=by, why=why)
     if as_json:
@@ -168,6 +169,7 @@ def raise_(
     """
     from sharing.review import Record, raise_question
 
+    _require_names_on_trust()
     found = raise_question(
         hub.hub_database(),
         Record.of(record),
@@ -222,6 +224,21 @@ def list_repairs(
         for one in proposals
     ]
     out.print(table("Proposed repairs", columns, cells, numeric=["id", "digit", "item"]))
+
+
+def _require_names_on_trust() -> None:
+    """Where clerks log in, nobody gives a name by typing it.
+
+    Raises:
+        ConfigurationError: clerks of this hub log in.
+    """
+    if hub.hub_settings().review == "login":
+        raise ConfigurationError(
+            "Clerks of this hub are known by their login, which a command has not.",
+            where="CITYHUB_REVIEW=login",
+            expected="opinions and questions from people who are logged in",
+            do="log in on the page Identity review and say it there",
+        )
 
 
 def _record(item: Item, side: str) -> str:

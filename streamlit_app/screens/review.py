@@ -1,7 +1,8 @@
 """Identity review: the queue of doubtful pairs, one pair side by side, an opinion by a named clerk.
 
-Shown only where a deployment opens it (CITYHUB_REVIEW). It reads and writes under the role `cityhub_clerk`, through
-functions of the database that mask, log and hold the rule of two; nothing is cached beyond the clerk's own session.
+Shown only where a deployment opens it (CITYHUB_REVIEW), to clerks who are known by name (`clerks`). It reads and writes
+under the role `cityhub_clerk`, through functions of the database that mask, log and hold the rule of two; nothing is
+cached beyond the clerk's own session.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from markupsafe import Markup
 
 from sharing import review
 from sharing.review import WAITING, Compared, Item, Opinion, Outcome, ReviewRefused, State, Step, Verdict
-from streamlit_app import charts, data, formats
+from streamlit_app import charts, clerks, data, formats, review_question
 from streamlit_app import review_words as words
+from streamlit_app.clerks import Clerk
 from streamlit_app.components import Column, Content, box, heading, join, notice, show, span, table, tag
 from streamlit_app.i18n import Texts
 from streamlit_app.shell import language, page_head, page_offset, pager
 
-CLERK = "review_clerk"
 LOOKED = "review_looked"
 TOLD = "review_told"
 PAGER = "review_page"
@@ -32,14 +33,20 @@ Looked = tuple[Item, list[Compared], list[Opinion]]
 def render() -> None:
     t = Texts(language())
     page_head(t("review.title"), t("review.note"))
-    show(box("footnote", t("review.no_login")))
-    first, _ = st.columns([2, 3])
-    clerk = first.text_input(t("review.your_name"), key=CLERK, max_chars=60).strip()
+    clerk = clerks.at_work(t)
+    if clerk is None and not clerks.on_trust():
+        return
     asked = str(st.query_params.get("item", ""))
-    if asked.isdigit():
+    if not asked.isdigit() and not review_question.is_asked():
+        _queue(t)
+        return
+    st.button(t("review.back"), on_click=_close, type="tertiary", icon=":material/arrow_back:")
+    if clerk is None:
+        show(notice("info", t("review.name_first")))
+    elif asked.isdigit():
         _item(t, int(asked), clerk)
     else:
-        _queue(t)
+        _question(t, clerk)
 
 
 def _queue(t: Texts) -> None:
@@ -55,6 +62,7 @@ def _queue(t: Texts) -> None:
         data.warehouse(), states=states, limit=ITEMS_PER_PAGE, offset=page_offset(PAGER, ITEMS_PER_PAGE)
     )
     show(heading(t("review.queue"), t("review.queue_note")))
+    st.button(t("review.raise"), on_click=review_question.begin, type="tertiary", icon=":material/add_comment:")
     if not items:
         show(box("table-empty", t("review.nothing" if states == WAITING else "review.nothing_here")))
         return
@@ -82,21 +90,30 @@ def _close() -> None:
     st.session_state.pop(LOOKED, None)
 
 
-def _item(t: Texts, item_id: int, clerk: str) -> None:
-    st.button(t("review.back"), on_click=_close, type="tertiary", icon=":material/arrow_back:")
-    if not clerk:
-        show(notice("info", t("review.name_first")))
+def _question(t: Texts, clerk: Clerk) -> None:
+    found = review_question.form(t, clerk)
+    if found is None:
         return
+    st.session_state[TOLD] = t("review.raised")
+    _close()
+    _open(found.item_id)
+    st.rerun()
+
+
+def _item(t: Texts, item_id: int, clerk: Clerk) -> None:
     try:
         item, pair, opinions = _look(item_id, clerk)
     except ReviewRefused as error:
         show(notice("warning", t("review.no_item"), t.code("review_refusal", error.code)))
         return
     show(box("subject-head", span("subject-name", t("review.item", id=item_id)), *map(tag, words.title_parts(t, item))))
-    _tell(t)
+    _tell()
     decided = words.decision(t, item)
     if decided is not None:
         show(notice("info", decided))
+    asked = words.raised(t, item)
+    if asked is not None:
+        show(notice("warning", asked))
     for proposal in item.proposals:
         show(notice("warning", words.repair(t, proposal)))
     left, right = st.columns([7, 5], gap="large")
@@ -115,14 +132,18 @@ def _item(t: Texts, item_id: int, clerk: str) -> None:
         _form(t, item_id, clerk)
 
 
-def _look(item_id: int, clerk: str) -> Looked:
+def _look(item_id: int, clerk: Clerk) -> Looked:
     """The pair as this clerk opened it: one look, one entry in the log, however often the page is drawn anew."""
     looked = st.session_state.get(LOOKED)
     if looked is None or looked[0] != (item_id, clerk):
-        looked = ((item_id, clerk), review.show(data.warehouse(), item_id, clerk=clerk, via="page"))
+        looked = ((item_id, clerk), _shown(item_id, clerk))
         st.session_state[LOOKED] = looked
     found: Looked = looked[1]
     return found
+
+
+def _shown(item_id: int, clerk: Clerk) -> Looked:
+    return review.show(data.warehouse(), item_id, clerk=clerk.name, login=clerk.login, via="page")
 
 
 def _pair(t: Texts, item: Item, pair: Sequence[Compared]) -> Markup:
@@ -180,7 +201,7 @@ def _opinions(t: Texts, opinions: Sequence[Opinion]) -> Markup:
     columns = [Column(t(f"review.{name}")) for name in ("clerk", "verdict", "why", "given_at")]
     body: list[list[Content]] = [
         [
-            one.clerk_name if one.is_in_force else f"{one.clerk_name}{t('format.dot')}{t('review.no_longer_counts')}",
+            _said_by(t, one),
             t("review.hidden") if one.verdict is None else t.code("verdict", one.verdict),
             box("wrap", one.why or formats.NONE),
             formats.moment(one.given_at),
@@ -190,7 +211,15 @@ def _opinions(t: Texts, opinions: Sequence[Opinion]) -> Markup:
     return table(columns, body, t("review.no_opinions"))
 
 
-def _form(t: Texts, item_id: int, clerk: str) -> None:
+def _said_by(t: Texts, one: Opinion) -> str:
+    """Whose opinion it is; where there is a login, whether it came by one."""
+    remarks = [] if one.is_in_force else [t("review.no_longer_counts")]
+    if clerks.has_login() and not one.is_by_login:
+        remarks.append(t("review.by_trust"))
+    return t("format.dot").join([one.clerk_name, *remarks])
+
+
+def _form(t: Texts, item_id: int, clerk: Clerk) -> None:
     show(heading(t("review.your_opinion")))
     # Enter must not say "same": a verdict is a click.
     with st.form("review_opinion", border=False, enter_to_submit=False):
@@ -202,27 +231,32 @@ def _form(t: Texts, item_id: int, clerk: str) -> None:
         _say(t, item_id, "same" if same else "different", clerk, why)
 
 
-def _say(t: Texts, item_id: int, verdict: Verdict, clerk: str, why: str) -> None:
+def _say(t: Texts, item_id: int, verdict: Verdict, clerk: Clerk, why: str) -> None:
     try:
-        outcome = review.give_opinion(data.warehouse(), item_id, verdict=verdict, clerk=clerk, why=why)
+        outcome = review.give_opinion(
+            data.warehouse(), item_id, verdict=verdict, clerk=clerk.name, login=clerk.login, why=why
+        )
     except ReviewRefused as error:
         show(notice("warning", t("review.refused"), t.code("review_refusal", error.code)))
         return
-    st.session_state[TOLD] = outcome
+    st.session_state[TOLD] = _outcome(t, outcome)
     st.session_state.pop(LOOKED, None)
     st.rerun()
 
 
-def _tell(t: Texts) -> None:
-    """What came of the opinion just given."""
-    outcome: Outcome | None = st.session_state.pop(TOLD, None)
-    if outcome is None:
-        return
+def _outcome(t: Texts, outcome: Outcome) -> str:
+    """What came of an opinion."""
     if outcome.decision_id is not None:
-        show(notice("info", t("review.done_decided", decision=t.code("verdict", outcome.decision))))
-    else:
-        told = {"disputed": "disputed", "decided": "stands"}.get(outcome.state, "noted")
-        show(notice("info", t(f"review.done_{told}")))
+        return t("review.done_decided", decision=t.code("verdict", outcome.decision))
+    told = {"disputed": "disputed", "decided": "stands"}.get(outcome.state, "noted")
+    return t(f"review.done_{told}")
+
+
+def _tell() -> None:
+    """What came of the opinion just given, or of the question just raised."""
+    told: str | None = st.session_state.pop(TOLD, None)
+    if told is not None:
+        show(notice("info", told))
 
 
 if __name__ == "__main__":

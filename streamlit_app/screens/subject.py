@@ -31,8 +31,9 @@ from streamlit_app.components import (
     tag,
 )
 from streamlit_app.data import Row
-from streamlit_app.shell import Page, begin, page_head, page_offset, pager, subject_address
+from streamlit_app.shell import Page, begin, page_head, page_offset, pager, question_address, subject_address
 from streamlit_app.subject_words import BY_YEAR, source_note, table_label, town_name, value_text
+from warehouse.settings import get_settings
 
 KINDS: tuple[SubjectKind, ...] = ("resident", "enterprise")
 MATCHES = "subject_matches"
@@ -316,7 +317,7 @@ def _records(page: Page, kind: str, subject_id: str) -> None:
         [
             t.code("system", row["system"]),
             t.code("source_table", f"{row['system']}.{row['table_name']}"),
-            element("span", "mono", row["record_key"]),
+            _reference(page, kind, row),
             t.code("role", row["role"]),
             t.code("method", row["method"]),
         ]
@@ -324,6 +325,16 @@ def _records(page: Page, kind: str, subject_id: str) -> None:
     ]
     show(table(columns, body, t("subject.no_records")))
     pager(t, key, RECORDS_PER_PAGE, len(rows), rows[0]["total"] if rows else 0)
+
+
+def _reference(page: Page, kind: str, row: Row) -> Content:
+    """A record as commands take it, and where people review: the way to say that it is somebody else's."""
+    written = f"{row['system']}.{row['table_name']}:{row['record_key']}"
+    shown = element("span", "mono", written)
+    if get_settings().review == "off":
+        return shown
+    ask = link(question_address(page.t, kind, written), page.t("subject.not_theirs"))
+    return join([shown, span("fact-source", ask)])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""The pages over one sample release and one review queue, served once by a real Streamlit process; Chromium."""
+"""The pages over one sample release and one review queue, served once by a real Streamlit process; Chromium.
+
+Clerks log in at a provider of this test's own.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from playwright.sync_api import Page, sync_playwright
 from psycopg import conninfo as pgconninfo
 
 from streamlit_app.serve import pages_command
+from tests.browser import identity_provider
 from tests.browser.chromium import CHROMIUM, FLAGS
 from tests.databases import throw_away_database
 from tests.integration.review_queue import add_pair, make_records
@@ -54,8 +58,11 @@ def address(served_database: Database, tmp_path_factory: pytest.TempPathFactory)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    settings = {"CITYHUB_DATABASE_URL": url, "CITYHUB_HOME": str(folder), "CITYHUB_REVIEW": "true"}
-    with (folder / "pages.log").open("wb") as log:
+    settings = {"CITYHUB_DATABASE_URL": url, "CITYHUB_HOME": str(folder), "CITYHUB_REVIEW": "login"}
+    with identity_provider.served() as issuer, (folder / "pages.log").open("wb") as log:
+        known = folder / ".streamlit" / "secrets.toml"
+        known.parent.mkdir()
+        known.write_text(identity_provider.secrets_file(issuer, f"http://127.0.0.1:{port}"), encoding="utf-8")
         process = subprocess.Popen(
             pages_command(port=port), env=os.environ | settings, cwd=folder, stdout=log, stderr=log
         )

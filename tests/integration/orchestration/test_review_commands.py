@@ -19,6 +19,7 @@ from orchestration.ledger import fingerprint
 from tests.integration.review_queue import TRANSPOSED, VALID, add_item, add_pair, add_record, make_records
 from warehouse.database import Database
 from warehouse.errors import ConfigurationError, PermanentError
+from warehouse.settings import get_settings
 from warehouse.tokens import citizen_token
 
 Review = Callable[..., Result]
@@ -134,6 +135,18 @@ def test_what_is_typed_wrongly_is_explained(review: Review, database: Database) 
     assert "99" in missing.what
 
 
+def test_where_clerks_log_in_commands_take_no_opinion(
+    review: Review, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = add_pair(database)
+    monkeypatch.setenv("CITYHUB_REVIEW", "login")
+    get_settings.cache_clear()
+    for said in (decide(review, item, "Li Fang"), review("raise", "s.t:a", "--by", "Li Fang", "--why", "w")):
+        assert isinstance(said.exception, ConfigurationError)
+        assert "log in on the page" in said.exception.do
+    assert review("list").exit_code == 0
+
+
 def test_proposed_repairs_are_listed_without_a_number(review: Review, database: Database) -> None:
     add_record(database, "a", name="王小明", citizen_no=VALID, citizen_no_key=citizen_token(VALID))
     add_record(database, "b", name="王小明", citizen_no_written=TRANSPOSED)
@@ -159,7 +172,7 @@ def test_a_question_is_raised_and_shown(review: Review, database: Database, tmp_
         "Item 1: Is s.t:b another resident than s.t:a? Two people decide: cityhub identity review show 1\n"
     )
     assert "raised" in review("list").output
-    assert "Li Fang提出：这两条记录现属同一主体，但不应是。理由：another man" in review("show", "1").output
+    assert "Li Fang提出：这两条记录被归为同一主体，但并非同一主体。理由：another man" in review("show", "1").output
     again = review("raise", "s.t:a", "s.t:b", "--by", "Li Fang", "--why", "w").exception
     assert isinstance(again, PermanentError)
     assert (again.what, again.do) == (

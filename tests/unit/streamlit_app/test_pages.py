@@ -13,6 +13,7 @@ from streamlit_app import data
 from streamlit_app.i18n import Texts
 from warehouse.database import Database
 from warehouse.roles import ROLE_NAMES
+from warehouse.settings import get_settings
 
 APP = Path(streamlit_app.__file__).with_name("app.py")
 PAGES = ("overview", "towns", "subject", "quality")
@@ -207,6 +208,18 @@ def test_an_unknown_id_is_said_so(released: Database) -> None:
     assert "没有这个主体" in words_of(open_page("subject", kind="resident", id="Rffffffffffffffff"))
 
 
+def test_each_record_of_a_subject_may_be_questioned_where_people_review(
+    released: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks = "review?raise=market_supervision.enterprises%3A"
+    page = open_page("subject", kind="enterprise", id=ENTERPRISE)
+    assert "market_supervision.enterprises:" in words_of(page), "a record is written as commands take it"
+    assert asks not in html_of(page)
+    monkeypatch.setenv("CITYHUB_REVIEW", "login")
+    get_settings.cache_clear()
+    assert asks in html_of(open_page("subject", kind="enterprise", id=ENTERPRISE))
+
+
 @pytest.mark.parametrize(
     ("section", "expected"),
     [
@@ -245,8 +258,6 @@ def test_the_pages_read_as_the_reader_and_can_do_nothing_else(released: Database
 
 def test_a_database_that_is_not_there_is_told_in_four_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     import streamlit as st
-
-    from warehouse.settings import get_settings
 
     monkeypatch.setenv("CITYHUB_DATABASE_URL", "postgresql://reader:secret-word@127.0.0.1:1/cityhub")
     get_settings.cache_clear()

@@ -11,8 +11,9 @@ from streamlit.testing.v1 import AppTest
 
 import streamlit_app
 from identity.comparisons import TEXTS
+from identity.link import link
 from sharing import review
-from streamlit_app import review_words
+from streamlit_app import clerks, review_words
 from streamlit_app.i18n import Texts, catalogue
 from tests.integration.review_queue import OTHER_VALID, TRANSPOSED, VALID, add_item, add_pair, add_record, make_records
 from warehouse.database import Database
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.fixture
 def hub(app_database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
     """A hub whose pages offer review."""
-    monkeypatch.setenv("CITYHUB_REVIEW", "true")
+    monkeypatch.setenv("CITYHUB_REVIEW", "trust")
     get_settings.cache_clear()
     make_records(app_database)
     return app_database
@@ -54,7 +55,13 @@ def open_item(app: AppTest, item: int, clerk: str) -> AppTest:
 
 
 def say(app: AppTest, label: str, why: str = "核对过两份档案") -> AppTest:
-    next(field for field in app.text_input if field.label.startswith("理由")).set_value(why)
+    return click(app, label, why)
+
+
+def click(app: AppTest, label: str, why: str | None = None) -> AppTest:
+    """Press a button, the reason filled in where one is given."""
+    if why is not None:
+        next(field for field in app.text_input if field.label.startswith("理由")).set_value(why)
     next(button for button in app.button if button.label == label).click().run()
     assert not app.exception, [error.value for error in app.exception]
     return app
@@ -77,7 +84,7 @@ def test_a_pair_is_shown_to_a_named_clerk_only_and_logged_once(hub: Database) ->
     item = add_pair(hub)
     app = open_page()
     open_item(app, item, " ")
-    assert "请先填写复核人姓名" in words_of(app)
+    assert "请先填写姓名" in words_of(app)
     assert "王**" not in words_of(app)
     app.text_input(key="review_clerk").set_value("李芳").run()
     app.run()
@@ -123,6 +130,94 @@ def test_an_item_that_is_not_there_is_said_so(hub: Database) -> None:
     app.query_params["item"] = "99"
     app.text_input(key="review_clerk").set_value("李芳").run()
     assert "没有这一项" in words_of(app)
+
+
+def test_a_question_is_raised_on_the_page_and_lands_in_the_queue(hub: Database, tmp_path: Path) -> None:
+    for key in "ab":
+        add_record(hub, key, name="王小明", phone="13912340001")
+    link(hub, run_id="run", home=tmp_path)
+    app = open_page()
+    app.query_params["raise"] = "s.t:b"
+    app.text_input(key="review_clerk").set_value("李芳").run()
+    assert "请填写姓名和理由" in words_of(click(app, "提交两人复核"))
+    app.text_input[1].set_value("s.t:nobody")
+    assert "没有这条记录" in words_of(click(app, "提交两人复核", why="不是本人来电"))
+    app.text_input[1].set_value("s.t:b")
+    text = words_of(click(app, "提交两人复核", why="不是本人来电"))
+    for part in (
+        "疑问已列入队列",
+        "人工提出的疑问",
+        "李芳提出：这两条记录被归为同一主体，但并非同一主体。理由：不是本人来电",
+    ):
+        assert part in text
+    click(app, "返回队列")
+    click(app, "提出疑问")
+    app.text_input[1].set_value("s.t:a")
+    assert "见第 1 项" in words_of(click(app, "提交两人复核", why="同一疑问"))
+
+
+CLAIMS = {"is_logged_in": True, "iss": "https://id.example", "sub": "17", "name": "李芳", "email": "li@example"}
+
+
+def log_in(app: AppTest, **claims: object) -> AppTest:
+    app.user = CLAIMS | claims
+    app.run()
+    assert not app.exception, [error.value for error in app.exception]
+    return app
+
+
+def test_where_people_log_in_nobody_types_a_name(hub: Database) -> None:
+    """Not even where names could be taken on trust."""
+    item = add_pair(hub)
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    app.user = {"is_logged_in": False}
+    app.run()
+    app.switch_page("screens/review.py").run()
+    assert "请先登录" in words_of(app)
+    assert [field.label for field in app.text_input] == []
+    assert not [button for button in app.button if button.key == f"item_{item}"], "nothing is listed"
+    log_in(app).button(key=f"item_{item}").click().run()
+    assert "已登录：李芳（li@example）" in words_of(app)
+    assert "王**" in words_of(app)
+    say(app, "是同一主体")
+    # One account under another name is one person; another account is another, whatever its name.
+    assert "还需另一人同意" in words_of(say(log_in(app, name="陈强"), "是同一主体"))
+    assert "两人意见一致" in words_of(say(log_in(app, sub="18"), "是同一主体"))
+    with hub.psycopg("owner") as connection:
+        said_by = connection.execute("select clerk, clerk_login from identity.opinions order by opinion_id").fetchall()
+        looks = connection.execute("select detail from ops.access_log where purpose = 'review_pair'").fetchall()
+    assert said_by == [
+        ("李芳", "https://id.example 17"),
+        ("陈强", "https://id.example 17"),
+        ("李芳", "https://id.example 18"),
+    ]
+    assert looks[0] == (f"item {item} by 李芳 [https://id.example 17] via page",)
+
+
+def test_a_hub_whose_login_is_missing_lets_nobody_in(hub: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CITYHUB_REVIEW", "login")
+    get_settings.cache_clear()
+    add_pair(hub)
+    app = open_page("en")
+    text = words_of(app)
+    assert "Nobody can log in here, and names are not taken on trust" in text
+    assert "[auth]" in text
+    assert [button.key for button in app.button] == ["language_switch"]
+
+
+def test_a_token_that_names_nobody_lets_nobody_in(hub: Database) -> None:
+    assert clerks.of_claims(CLAIMS | {"name": " "}) == clerks.Clerk("li@example", "https://id.example 17")
+    text = words_of(log_in(open_page(), sub=None))
+    assert "身份认证没有说明登录的是谁" in text
+    assert "复核队列" not in text
+
+
+def test_opinions_without_a_login_are_told_apart_where_there_is_one(hub: Database) -> None:
+    item = add_pair(hub)
+    review.give_opinion(hub, item, verdict="same", clerk="李芳", why="w")
+    app = open_page()
+    app.query_params["item"] = str(item)
+    assert "李芳 · 姓名未经登录核实" in words_of(log_in(app))
 
 
 @pytest.mark.parametrize(
