@@ -56,9 +56,9 @@ def judge(kind: Kind, features: pl.DataFrame, links: pl.DataFrame, truth: pl.Dat
     Args:
         features: `KEY` and the kind's features, with `town` and `is_register`.
         links: `KEY`, `subject`, `loose`, `method`, `probability`.
-        truth: `KEY` and `true_id`; a record named twice counts once.
+        truth: `KEY` and `true_id`; a record named twice counts once, one without a true id is not in the truth.
     """
-    truth = truth.select(*KEY, "true_id").unique(KEY, keep="first", maintain_order=True)
+    truth = truth.select(*KEY, "true_id").drop_nulls("true_id").unique(KEY, keep="first", maintain_order=True)
     held = without_hot_values(kind, features).join(links, on=KEY, how="inner")
     records = held.join(truth, on=KEY, how="inner")
     return Judged(kind, records, held.height - records.height, truth.join(held, on=KEY, how="anti").height)

@@ -16,7 +16,6 @@ from identity.scratch import described, link_from_scratch
 from identity.store import read_frame, read_records
 from orchestration import hub
 from warehouse.errors import ConfigurationError
-from warehouse.tokens import citizen_tokens
 
 PLURAL: dict[Kind, str] = {"resident": "residents", "enterprise": "enterprises"}
 TRUTH_FILES: dict[Kind, str] = {"resident": "persons.parquet", "enterprise": "enterprises.parquet"}
@@ -66,7 +65,7 @@ def evaluate_hub(truth: Path | None) -> dict[str, Any]:
 
 def evaluate_file(records: Path, truth: Path | None) -> dict[str, Any]:
     """Link a labelled file from scratch and judge it. Nothing is written anywhere."""
-    frame = _read_csv(records)
+    frame = _read(records)
     kind: Kind = "enterprise" if "code" in frame.columns else "resident"
     expected = FIRM_FILE if kind == "enterprise" else PERSON_FILE
     missing = [column for column in (*KEY, "name") if column not in frame.columns]
@@ -79,10 +78,24 @@ def evaluate_file(records: Path, truth: Path | None) -> dict[str, Any]:
             expected=f"a CSV in UTF-8 with the columns {', '.join(expected)}, and true_id here or in --truth",
             do="add the columns (only keys must be filled); docs/reference/identity-evaluation.md explains them",
         )
+    _require_once(records, frame)
     known = frame if truth is None else _read_truth(truth)
     frame = frame.with_columns(pl.lit(None, pl.String).alias(name) for name in expected if name not in frame.columns)
     linked = link_from_scratch(kind, _firms(frame) if kind == "enterprise" else _persons(frame))
     return {PLURAL[kind]: evaluate(judge(kind, linked.features, linked.links, known)) | {"asked": linked.asked}}
+
+
+def _require_once(path: Path, frame: pl.DataFrame) -> None:
+    """Refuse a file that names a record twice: which of its rows the truth means nobody can say."""
+    repeated = frame.height - frame.select(KEY).n_unique() if frame.height else 0
+    nameless = frame.height - frame.select(KEY).drop_nulls().height
+    if repeated or nameless:
+        raise ConfigurationError(
+            f"A labelled file names {repeated} records more than once and leaves {nameless} without a key.",
+            where=str(path),
+            expected="system, table_name and record_key filled, and together different in every row",
+            do="give each record a key of its own",
+        )
 
 
 def _persons(frame: pl.DataFrame) -> pl.DataFrame:
@@ -90,7 +103,8 @@ def _persons(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(
         citizen_no=number,
         citizen_no_written=pl.col("citizen_no"),
-        citizen_no_key=_tokens(number),
+        # Told apart in memory and kept nowhere: the hub's secret is not needed for that.
+        citizen_no_key=number,
         birth_on=pl.col("birth_on").str.to_date("%Y-%m-%d", strict=False),
     ).select(PERSON_INPUT)
 
@@ -101,15 +115,9 @@ def _firms(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(
         enterprise_key=judged.get_column("key"),
         code_written="code",
-        legal_rep_key=_tokens(leads),
+        legal_rep_key=leads,
         established_on=pl.col("established_on").str.to_date("%Y-%m-%d", strict=False),
     ).select(FIRM_INPUT)
-
-
-def _tokens(numbers: pl.Series) -> pl.Series:
-    held = numbers.drop_nulls().unique()
-    tokens = dict(zip(held.to_list(), citizen_tokens(held.to_list()), strict=True))
-    return numbers.replace_strict(tokens, default=None, return_dtype=pl.String)
 
 
 def _demo_truth(kind: Kind) -> pl.DataFrame:
@@ -126,7 +134,7 @@ def _demo_truth(kind: Kind) -> pl.DataFrame:
 
 
 def _read_truth(path: Path) -> pl.DataFrame:
-    frame = _renamed(pl.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path))
+    frame = _renamed(_read(path))
     missing = [column for column in (*KEY, "true_id") if column not in frame.columns]
     if missing:
         raise ConfigurationError(
@@ -143,13 +151,14 @@ def _renamed(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.rename({"table": "table_name", "key": "record_key"}, strict=False)
 
 
-def _read_csv(path: Path) -> pl.DataFrame:
+def _read(path: Path) -> pl.DataFrame:
+    kind = "Parquet" if path.suffix == ".parquet" else "CSV"
     try:
-        return pl.read_csv(path, infer_schema=False, encoding="utf8")
+        return pl.read_parquet(path) if kind == "Parquet" else pl.read_csv(path, infer_schema=False, encoding="utf8")
     except (OSError, pl.exceptions.PolarsError) as error:
         raise ConfigurationError(
-            f"A file cannot be read as CSV ({type(error).__name__}).",
+            f"A file cannot be read as {kind} ({type(error).__name__}).",
             where=str(path),
-            expected="a CSV file in UTF-8 with a header",
-            do="check the path and save the file as CSV UTF-8",
+            expected="a CSV file in UTF-8 with a header, or of a truth a Parquet file",
+            do="check the path and the file's format",
         ) from None

@@ -48,6 +48,28 @@ def test_a_file_with_codes_is_of_enterprises_and_truth_may_stand_apart(tmp_path:
     assert evaluate_file(records, truth)["enterprises"]["normal"]["recall"] == 1.0
 
 
+def test_what_is_not_labelled_is_not_judged_and_no_secret_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CITYHUB_TOKEN_KEY", raising=False)
+    path = tmp_path / "people.csv"
+    path.write_text(PEOPLE + "hospital,visits,10,赵六,,,,\nhospital,visits,11,钱七,,,,\n", "utf-8")
+    judged = evaluate_file(path, None)["residents"]
+    assert (judged["records"], judged["records_without_truth"], judged["normal"]["true_pairs"]) == (4, 2, 3)
+
+
+def test_a_record_named_twice_and_a_file_that_is_none_are_refused(tmp_path: Path) -> None:
+    twice, broken = tmp_path / "twice.csv", tmp_path / "truth.parquet"
+    twice.write_text(PEOPLE + PEOPLE.splitlines()[-1] + "\n,,,钱七,,,,\n", "utf-8")
+    with pytest.raises(ConfigurationError, match="1 records more than once and leaves 1 without a key"):
+        evaluate_file(twice, None)
+    twice.write_text(PEOPLE, "utf-8")
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="cannot be read as Parquet"):
+            evaluate_file(twice, broken)
+        broken.write_text("no Parquet", "utf-8")
+
+
 @pytest.mark.parametrize("content", ["name\n王小明\n", "", "system,table_name,record_key,name\ns,t,1,王\n"])
 def test_a_file_that_lacks_columns_is_refused_with_their_names(tmp_path: Path, content: str) -> None:
     path = tmp_path / "bad.csv"
