@@ -31,8 +31,9 @@ FEATURES: dict[Kind, tuple[str, ...]] = {
 }
 # A telephone with more names than this is a switchboard or a default; large families stay below.
 PHONE_NAMES = 20
-# A birthday is hot from 25 times the usual number of records, and never below 200.
-BIRTH_FACTOR, BIRTH_LEAST = 25, 200
+# A birthday is hot from 25 times the usual number of records, and never below 200. People are spread over about 30,000
+# days; where records name few, they are not people's birthdays, and their number says nothing of what is usual.
+BIRTH_FACTOR, BIRTH_LEAST, BIRTH_DAYS = 25, 200, 20_000
 
 
 @dataclass(frozen=True)
@@ -130,8 +131,8 @@ def hot_values(kind: Kind, features: pl.DataFrame) -> Hot:
     often = hashes.value_counts().filter(pl.col("count") > PHONE_NAMES).get_column("phone")
     names = phones.filter(hashes.is_in(often.implode())).group_by("phone").agg(pl.col("sound").n_unique())
     births = features.filter(pl.col("birth").is_not_null()).group_by("birth").len()
-    usual = births.get_column("len").mean()
-    limit = max(BIRTH_LEAST, BIRTH_FACTOR * float(usual if isinstance(usual, float) else 0.0))
+    usual = births.get_column("len").sum() / max(births.height, BIRTH_DAYS)
+    limit = max(BIRTH_LEAST, BIRTH_FACTOR * usual)
     return Hot(
         names.filter(pl.col("sound") > PHONE_NAMES).get_column("phone").sort(),
         births.filter(pl.col("len") > limit).get_column("birth").sort(),

@@ -330,7 +330,10 @@ def rules_digest(model: Model) -> str:
     rules = {
         "model": model.as_json(),
         "blocks": blocking.candidates_sql(model.kind),
-        "faces": [faces.PHONE_NAMES, faces.BIRTH_FACTOR, faces.BIRTH_LEAST, faces.REGISTERS[model.kind]],
+        "faces": [
+            *(faces.PHONE_NAMES, faces.BIRTH_FACTOR, faces.BIRTH_LEAST, faces.BIRTH_DAYS),
+            faces.REGISTERS[model.kind],
+        ],
         "features": [FEATURES_VERSION, faces.FEATURES[model.kind]],
         "comparisons": [comparisons.SINGLING[model.kind], TRAITS[model.kind], MOST_FACES],
         "thresholds": [thresholds.THRESHOLDS, thresholds.AMONG_RIVALS],

@@ -178,6 +178,14 @@ def test_a_decision_against_certified_numbers_moves_nobody(city: City) -> None:
     decide(city, ("civil_affairs", "residents", "a"), ("s", "t", "o"), "must_link")
     city.link()
     assert city.ids() == before
+    # Nor does one that came before the number: the number counts.
+    city.put("b", name="王小明")
+    decide(city, ("civil_affairs", "residents", "a"), ("s", "t", "b"), "cannot_link")
+    city.link()
+    assert city.ids()["b"] != before["a"]
+    city.put("b", name="王小明", citizen_no=NUMBER)
+    city.link()
+    assert city.ids() == before | {"b": before["a"]}
 
 
 def test_a_question_is_asked_once_and_withdrawn_when_it_is_settled(city: City) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from identity.faces import hot_values
 from identity.features.records import DATES, FIRM_INPUT, KEY, PERSON_INPUT, features_of
 from identity.linkage import Decision, EarlierLink, Settled, compare, faces_of, settle
 from identity.model import Kind, load_model
@@ -163,6 +164,12 @@ def test_a_phone_that_everybody_gives_links_nobody() -> None:
     clusters, settled = link(A, person("b", "王小明", phone=PHONE), *many)
     assert clusters["b"] != NUMBER
     assert not settled.review.height
+
+
+def test_a_birthday_that_everybody_has_is_nobodys() -> None:
+    told = pl.DataFrame({"phone": [None] * 300, "sound": ["wang"] * 300, "birth": ["19850505"] * 300})
+    assert hot_values("resident", told.cast(pl.String)).births.to_list() == ["19850505"]
+    assert hot_values("resident", told.cast(pl.String).head(200)).births.to_list() == []
 
 
 def test_a_record_between_two_certified_people_joins_neither_chain() -> None:
