@@ -233,7 +233,8 @@ def _by_group(kind: Kind, records: pl.DataFrame) -> dict[str, Any]:
             str(value[0] or "unknown"): {
                 "subjects": part.get_column("true_id").n_unique(),
                 "tellable_pairs": (pairs := _pairs(part, "true_id", "told")),
-                "match_rate": _share(_pairs(part, "true_id", "told", "found"), pairs),
+                # A group without any pair to find has no rate, and is not as good as the best.
+                "match_rate": _share(_pairs(part, "true_id", "told", "found"), pairs) if pairs else None,
             }
             for value, part in sorted(joined.group_by("group"), key=lambda item: str(item[0][0]))
         }

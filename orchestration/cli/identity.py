@@ -85,11 +85,15 @@ def evaluate(
             [column, group, *counts.values()]
             for column, found in judged["by_group"].items()
             for group, counts in found.items()
-            if column != "town" or counts["match_rate"] < judged["normal"]["recall_of_tellable"]
+            if column != "town" or _is_below(counts["match_rate"], judged["normal"]["recall_of_tellable"])
         ]
         columns = ["by", "group", "subjects", "tellable_pairs", "match_rate"]
         out.print(table("By group, at normal (of towns those below the average)", columns, groups, numeric=columns[2:]))
     out.print("Recall counts all pairs of the truth; recall_of_tellable those that more than a name tells.")
+
+
+def _is_below(rate: float | None, average: float) -> bool:
+    return rate is not None and rate < average
 
 
 @identity_app.command("train", epilog="Example: [bold]cityhub identity train --kind resident --to identity/models[/]")

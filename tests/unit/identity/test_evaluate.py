@@ -65,6 +65,8 @@ def test_pairs_are_counted_by_threshold() -> None:
     assert found["by_group"]["registration"] == {
         "unregistered": {"subjects": 2, "tellable_pairs": 1, "match_rate": 1.0}
     }
+    rates = [group["match_rate"] for group in found["by_group"]["sex"].values() if not group["tellable_pairs"]]
+    assert rates == [None], "nothing to find is no rate"
 
 
 def test_two_certified_people_in_one_subject_are_counted() -> None:
