@@ -84,7 +84,12 @@ def start(home: Path) -> str:
         if fresh:
             _configure(_conninfo(server.get_postmaster_info()))
             server.cleanup()
-            server = get_server(home / "postgres", cleanup_mode="stop")
+            again = get_server(home / "postgres", cleanup_mode="stop")
+            if again is server:
+                # Somebody joined meanwhile, so that it was not stopped: this process is counted as its user again.
+                with PostgresServer._lock:
+                    server.global_process_id_list.get_and_add(os.getpid())
+            server = again
     except (subprocess.SubprocessError, OSError, AssertionError) as error:
         raise TransientError(
             "The embedded Postgres did not start.",
