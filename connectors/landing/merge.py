@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from connectors.contract import TableContract
-from connectors.contract.ddl import quote, quote_qualified, typed_columns
+from connectors.contract.ddl import changed_index_ddl, quote, quote_qualified, typed_columns
 from connectors.landing.fresh import become_raw
 from connectors.landing.known import Known
 from connectors.landing.names import (
@@ -193,6 +193,8 @@ def merge(connection: Connection, table: TableContract, stage: str, batch_id: in
     if plan.takes_place:
         become_raw(connection, table, stage, batch_id)
         return
+    if plan.moves:
+        connection.execute(changed_index_ddl(table).encode())
     if plan.inserted or plan.updated:
         # Looking for conflicts costs 15 % of a first load, which has none.
         on_conflict = _on_conflict(table) if plan.present else ""

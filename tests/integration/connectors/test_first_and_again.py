@@ -247,3 +247,17 @@ def test_of_a_pull_that_breaks_half_way_refused_rows_are_told_once_they_are_held
     assert (held.state, held.read, held.quarantined, held.rejected) == ("held", 20, 20, 4)
     with database.psycopg("pipeline") as connection:
         assert connection.execute("select count(*) from quarantine.rejected_rows").fetchone() == (4,)
+
+
+def test_what_changed_lately_is_found_by_an_index_once_something_changed(
+    database: Database, kit: Any, make_row: Any
+) -> None:
+    contract = kit.contract("sql", "snapshot")
+    indexes = b"select count(*) from pg_indexes where indexname = 'checks__changed_at'"
+    found = []
+    for name in ("滨江消防站", "滨江消防站", "改名"):
+        kit.sqlite([make_row(n, name=name) for n in range(3)])
+        kit.land(database, contract)
+        with database.psycopg("pipeline") as connection:
+            found.append(connection.execute(indexes).fetchone())
+    assert found == [(0,), (0,), (1,)]
