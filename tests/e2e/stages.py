@@ -109,8 +109,7 @@ def _during_dbt(hub: Hub) -> str:
         holder.execute("lock table subjects.residents in share mode")
         return _kill_when(
             hub,
-            "select 1 from pg_stat_activity where wait_event_type = 'Lock' and pid <> pg_backend_pid()"
-            """ and query ilike '%"subjects"."residents%'""",
+            "select 1 from pg_locks where not granted and relation = 'subjects.residents'::regclass",
         )
 
 
