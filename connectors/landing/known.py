@@ -67,7 +67,7 @@ class Known:
         missing = self._halves[~self._came]
         lines = []
         if len(missing):
-            for rows in _listed(connection, table):
+            for rows in _listed(connection, table, "uuid_send(_row_hash) || tidsend(ctid)", 22):
                 places = rows[np.isin(_halves(rows[:, :16]), missing), 16:]
                 if len(places):
                     lines.append(_lines(places))
@@ -82,10 +82,10 @@ def load_known(connection: Connection, table: TableContract) -> Known | None:
     """What raw holds; None where that is too much to be kept in memory."""
     # Room for the most there may be: what is not written to takes no memory.
     halves, end = np.empty(MOST_ROWS, np.uint64), 0
-    for rows in _listed(connection, table):
+    for rows in _listed(connection, table, "uuid_send(_row_hash)", 16):
         if end + len(rows) > MOST_ROWS:
             return None
-        halves[end : end + len(rows)] = _halves(rows[:, :16])
+        halves[end : end + len(rows)] = _halves(rows)
         end += len(rows)
     return Known(halves[:end])
 
@@ -120,19 +120,19 @@ where not exists (select 1 from {quote_qualified(stage)} as s where {same_key(ta
     )
 
 
-def _listed(connection: Connection, table: TableContract) -> Iterator[Bytes]:
-    """Hash (16 bytes) and place (6 bytes) of raw's rows that are not marked deleted, many in one value."""
+def _listed(connection: Connection, table: TableContract, told: str, size: int) -> Iterator[Bytes]:
+    """What is `told`, so many bytes, of raw's rows that are not marked deleted, many in one value."""
     raw = quote_qualified(table.qualified_name)
-    (size,) = connection.execute("select pg_relation_size(%s::regclass)", [raw]).fetchone() or (0,)
+    (length,) = connection.execute("select pg_relation_size(%s::regclass)", [raw]).fetchone() or (0,)
     query = (
-        f"select string_agg(uuid_send(_row_hash) || tidsend(ctid), ''::bytea) from {raw}"
+        f"select string_agg({told}, ''::bytea) from {raw}"
         " where ctid >= %s::tid and ctid < %s::tid and _deleted_at is null"
     )
-    for page in range(0, -(-size // _PAGE_BYTES), _PAGES):
+    for page in range(0, -(-length // _PAGE_BYTES), _PAGES):
         bounds = [f"({page},0)", f"({page + _PAGES},0)"]
         (found,) = connection.execute(query.encode(), bounds, binary=True).fetchone() or (None,)
         if found is not None:
-            yield np.frombuffer(found, np.uint8).reshape(-1, 22)
+            yield np.frombuffer(found, np.uint8).reshape(-1, size)
 
 
 def _halves(hashes: Bytes) -> NDArray[np.uint64]:

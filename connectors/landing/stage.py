@@ -61,6 +61,8 @@ create temp table {REJECTS} (
 
 
 _REJECTED_COLUMNS = ["row_key", "match_key", "payload", "reasons", "position"]
+# Rows that differ from raw are checked in some number. Frame and rows that wait lie in memory together: half a frame.
+_WAITING_ROWS = CHUNK_ROWS // 2
 # Refused rows are told in some number: their reasons, keys and JSON take as many queries for one row as for all.
 _TOLD_ROWS = 1_000
 # What is handed to the driver at once; it keeps a copy of its own.
@@ -160,7 +162,7 @@ class Stage:
         is_new = ~self.known.take(arrived.hashes)
         if is_new.any():
             self._waiting.append(arrived.only(is_new))
-        if sum(part.received.height for part in self._waiting) < CHUNK_ROWS:
+        if sum(part.received.height for part in self._waiting) < _WAITING_ROWS:
             return Prepared(received)
         return self._check(self._gathered(), received)
 
