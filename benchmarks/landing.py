@@ -40,7 +40,7 @@ class Bench:
     rows: int
     figures: dict[str, Any] = field(default_factory=dict)
     times: dict[str, list[float]] = field(default_factory=dict)
-    rss: list[float] = field(default_factory=list)
+    rss: dict[str, float] = field(default_factory=dict)
 
     def conninfo(self, database: str) -> str:
         return create_database(self.admin, database)
@@ -74,7 +74,8 @@ class Bench:
         if answer["state"] != "admitted":
             raise SystemExit(f"{name}: the batch was {answer['state']}: {answer['reason']}")
         self.note(name, answer["seconds"])
-        self.rss.append(answer["rss_peak_mb"])
+        self.rss[name] = max(self.rss.get(name, 0), answer["rss_peak_mb"])
+        self.figures[f"{name}_rss_mb"] = round(self.rss[name])
         return answer
 
     def empty(self) -> None:
@@ -187,7 +188,7 @@ def report(bench: Bench, peers: Path | None) -> None:
         "vs_dlt_best": round(bench.best("dlt_best") / first, 2) if peers else None,
         "vs_dlt_default": round(rows / first / dlt_default, 1) if dlt_default else None,
         "again_unchanged_vs_first_load": round(first / bench.best("again_unchanged"), 2),
-        "rss_mb": round(max(bench.rss)),
+        "rss_mb": round(max(bench.rss.values())),
     }
     write(
         "landing",

@@ -9,7 +9,7 @@ import argparse
 import json
 import resource
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -101,14 +101,14 @@ def _warm_up(database: Database, gate: Any, table: TableContract) -> None:
 def _note_end_of_reading(ends: list[float]) -> None:
     """Note when the source has given its last frame."""
 
-    def watched(frames: Iterator[Any]) -> Generator[Any, None, None]:
+    def watched(frames: Iterator[Any]) -> ahead.ReadAhead[Any]:
         def noted() -> Iterator[Any]:
             yield from frames
             ends.append(time.perf_counter())
 
-        yield from ahead.read_ahead(noted())
+        return ahead.ReadAhead(noted())
 
-    setattr(land, "read_ahead", watched)  # noqa: B010 - a plain assignment is one to a name that is not exported
+    setattr(land, "ReadAhead", watched)  # noqa: B010 - a plain assignment is one to a name that is not exported
 
 
 def _peak_mb() -> float:

@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Generic, Self, TypeVar
 
 Frame = TypeVar("Frame")
 
 
-def read_ahead(frames: Iterator[Frame], ahead: int = 2) -> Generator[Frame, None, None]:
+class ReadAhead(Generic[Frame]):
     """The same frames in the same order, some read ahead: two even out what takes longer now here and now there.
 
-    All of the reading, its end included, happens in one other thread: some drivers tie a connection to its thread.
+    The reading begins at once. All of it, its end included, happens in one other thread: some drivers tie a connection
+    to its thread. To be closed.
     """
-    with ThreadPoolExecutor(1, thread_name_prefix="pull") as pool:
-        pending = deque(pool.submit(next, frames, None) for _ in range(ahead))
-        try:
-            while (frame := pending.popleft().result()) is not None:
-                pending.append(pool.submit(next, frames, None))
-                yield frame
-        finally:
-            for later in pending:
-                later.cancel()
-            close = getattr(frames, "close", None)
+
+    def __init__(self, frames: Iterator[Frame], ahead: int = 2) -> None:
+        self._frames = frames
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="pull")
+        self._pending = deque(self._pool.submit(next, frames, None) for _ in range(ahead))
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Frame:
+        frame = self._pending.popleft().result() if self._pending else None
+        if frame is None:
+            raise StopIteration
+        self._pending.append(self._pool.submit(next, self._frames, None))
+        return frame
+
+    def close(self) -> None:
+        """End the reading, whether or not it came to its end."""
+        for later in self._pending:
+            later.cancel()
+        self._pending.clear()
+        close = getattr(self._frames, "close", None)
+        with self._pool:
             if close is not None:
-                pool.submit(close).result()
+                self._pool.submit(close).result()

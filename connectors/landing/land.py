@@ -7,7 +7,7 @@ next loader of the table closes the one and drops the other, and pulls from the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date
@@ -20,7 +20,7 @@ import psycopg
 
 from connectors.contract import AdmissionGate, GateRequest, GateResult, SystemContract, TableContract
 from connectors.landing import ledger
-from connectors.landing.ahead import read_ahead
+from connectors.landing.ahead import ReadAhead
 from connectors.landing.ensure import ensure_tables, set_aside
 from connectors.landing.known import load_known
 from connectors.landing.merge import Plan, merge
@@ -167,27 +167,33 @@ class _Landing:
         transport = open_transport(self.settings, self.contract, taken)
         with closing(transport):
             pull = transport.pull(self.table, cursor)
-            stage.kind = kind_of_stage(
-                self.connection, self.table, is_complete=pull.is_complete, is_replaced=is_replaced
-            )
-            if stage.kind == "sifted":
-                stage.known = load_known(self.connection, self.table)
-            self.connection.commit()
             # Closed here, not by the garbage collector: a pull let go half-way has to be called off at the source.
-            order = OrderWatch(self.table)
-            with closing(read_ahead(_prepared(stage, read_ahead(pull.batches)))) as frames:
-                try:
-                    for frame in frames:
-                        stage.add(frame)
-                        if pull.is_ordered and frame.received is not None:
-                            order.see(frame.received.frame)
-                except TransientError as error:
-                    if is_replaced or not (pull.is_ordered and order.holds and stage.read):
-                        raise
-                    self.broken, pull.is_complete, pull.as_of = error, False, None
+            with closing(ReadAhead(pull.batches)) as batches:
+                # The source begins while we look at what is here.
+                stage.kind = kind_of_stage(
+                    self.connection, self.table, is_complete=pull.is_complete, is_replaced=is_replaced
+                )
+                if stage.kind == "sifted":
+                    stage.known = load_known(self.connection, self.table)
+                self.connection.commit()
+                self._take(pull, stage, batches, is_replaced=is_replaced)
             stage.tell_refused()
             self.new_columns = None if pull.new_columns is None else tuple(pull.new_columns)
         return pull
+
+    def _take(self, pull: Pull, stage: Stage, batches: Iterator[Received], *, is_replaced: bool) -> None:
+        """Bring the rows that come to the stage, up to where the pull breaks."""
+        order = OrderWatch(self.table)
+        with closing(ReadAhead(_prepared(stage, batches))) as frames:
+            try:
+                for frame in frames:
+                    stage.add(frame)
+                    if pull.is_ordered and frame.received is not None:
+                        order.see(frame.received.frame)
+            except TransientError as error:
+                if is_replaced or not (pull.is_ordered and order.holds and stage.read):
+                    raise
+                self.broken, pull.is_complete, pull.as_of = error, False, None
 
     def hold(self, reason: str, *, gate_failed: bool = False) -> LandingResult:
         """Keep everything that arrived in the quarantine; raw and cursor stay."""
@@ -348,19 +354,18 @@ class _Landing:
         return self.business_date if is_sweep else None
 
 
-def _prepared(stage: Stage, batches: Generator[Received, None, None]) -> Iterator[Prepared]:
+def _prepared(stage: Stage, batches: Iterator[Received]) -> Iterator[Prepared]:
     """The rows checked, in a thread of their own between the source's and the one that copies.
 
     Where the pull breaks, what waits in the stage is handed over before the error goes on its way.
     """
     broken: CityhubError | None = None
-    with closing(batches):
-        try:
-            for received in batches:
-                yield stage.prepare(received)
-        except CityhubError as error:
-            broken = error
-        yield from stage.rest()
+    try:
+        for received in batches:
+            yield stage.prepare(received)
+    except CityhubError as error:
+        broken = error
+    yield from stage.rest()
     if broken is not None:
         raise broken
 

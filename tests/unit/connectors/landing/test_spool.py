@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from connectors.contract import ColumnContract, TableContract
-from connectors.landing.ahead import read_ahead
+from connectors.landing.ahead import ReadAhead
 from connectors.landing.spool import Spool
 from connectors.landing.stage import match_key
 from connectors.transports.received import Columns, positions
@@ -59,13 +59,13 @@ def test_reading_ahead_keeps_order_errors_and_the_end() -> None:
         finally:
             ended.append("closed")
 
-    frames = read_ahead(source())
+    frames = ReadAhead(source())
     assert [next(frames), next(frames)] == [1, 2]
     with pytest.raises(ValueError, match="broken off"):
         next(frames)
     assert ended == ["closed"]
 
-    frames = read_ahead(source())
+    frames = ReadAhead(source())
     assert next(frames) == 1
     frames.close()
     assert ended == ["closed", "closed"]
