@@ -66,19 +66,21 @@ def _column(column: ColumnContract) -> str:
 
 def rules_text(column: ColumnContract) -> str:
     """A column's rules in words, in the order a reader asks for them."""
+    weighs = {rule.kind: rule.severity for rule in column.rules if "target" not in rule.params}
+    counted = {kind: " (warn)" if severity == "warn" else "" for kind, severity in weighs.items()}
     parts = ["required"] if column.required else []
     if column.enum:
-        parts.append("one of " + ", ".join(f"`{value}`" for value in column.enum))
+        parts.append("one of " + ", ".join(f"`{value}`" for value in column.enum) + counted["enum"])
     if column.minimum is not None:
-        parts.append(f"≥ {_number(column.minimum)}")
+        parts.append(f"≥ {_number(column.minimum)}{counted['range']}")
     if column.maximum is not None:
-        parts.append(f"≤ {_number(column.maximum)}")
+        parts.append(f"≤ {_number(column.maximum)}{counted['range']}")
     if column.identifier:
-        parts.append(f"graded as {column.identifier}")
+        parts.append(f"graded as {column.identifier}" + ("" if counted["identifier"] else " (reject)"))
     if column.pattern:
-        parts.append("pattern (warn)")
+        parts.append(f"pattern ({weighs['pattern']})")
     if column.code_list:
-        parts.append(f"code list {column.code_list} (warn)")
+        parts.append(f"code list {column.code_list} ({weighs['reference']})")
     if column.reference:
         parts.append(f"refers to `{column.reference}`")
     return "; ".join(parts)

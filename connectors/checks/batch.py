@@ -11,7 +11,7 @@ from functools import cached_property
 
 import polars as pl
 
-from connectors.checks.rules import AS_CAME, RowRule, row_rules
+from connectors.checks.rules import AS_CAME, RowRule, require_patterns, row_rules
 from connectors.checks.values import as_texts, direct_way, read_frame, trimmed
 from connectors.contract import TableContract
 from connectors.contract.ddl import typed_columns
@@ -68,7 +68,12 @@ class RowChecks:
     """The checks of one table, made ready once for frame after frame."""
 
     def __init__(self, table: TableContract, tokens: Tokens = citizen_tokens) -> None:
-        """Take the contract; `tokens` makes tokens of citizen numbers, called with distinct certified ones only."""
+        """Take the contract; `tokens` makes tokens of citizen numbers, called with distinct certified ones only.
+
+        Raises:
+            ContractError: a pattern cannot be read.
+        """
+        require_patterns(table)
         self._table = table
         self._tokens = tokens
         self._ways: dict[tuple[pl.DataType, ...], dict[str, pl.Expr]] = {}

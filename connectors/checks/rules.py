@@ -13,6 +13,7 @@ import polars as pl
 
 from connectors.checks.values import polars_type
 from connectors.contract import ColumnContract, Rule, TableContract
+from warehouse.errors import ContractError
 
 # Before a column's name: the column as it came, trimmed. Under its bare name lies the value as the contract's type.
 AS_CAME = "as it came: "
@@ -28,6 +29,29 @@ class RowRule:
     column: str | None
     severity: str
     is_broken: pl.Expr
+
+
+def require_patterns(table: TableContract) -> None:
+    """See that every pattern can be read by the engine that will hold it against the rows.
+
+    It knows neither look-around nor back-references, which Python knows; so the contract's reader, which every command
+    waits for and which therefore loads no engine, takes them for good.
+
+    Raises:
+        ContractError: one cannot.
+    """
+    for column in table.columns:
+        if column.pattern is None:
+            continue
+        try:
+            pl.Series([""]).str.contains(column.pattern)
+        except pl.exceptions.ComputeError:
+            raise ContractError(
+                "The pattern cannot be read.",
+                where=f"file {table.system}.yaml, table {table.name}, column {column.name}, rule pattern",
+                expected="a regular expression without look-around and back-references",
+                do="write it without them, or state the rule another way; nothing was pulled",
+            ) from None
 
 
 def row_rules(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from open_data_contract_standard.model import DataQuality, SchemaProperty
 
 from connectors.contract.code_lists import CODE_LISTS
-from connectors.contract.fields import Place, checked_name, chosen, custom_values, needed, severity_of
-from connectors.contract.model import Classification, ColumnContract, Identifier, Mask, Rule
+from connectors.contract.fields import Place, checked_name, chosen, custom_values, needed, severity_named, severity_of
+from connectors.contract.model import Classification, ColumnContract, Identifier, Mask, Rule, Severity
 
-_PROPERTIES = {"mask": str, "identifier": str, "codeList": str}
+_PROPERTIES = {"mask": str, "identifier": str, "codeList": str, "severity": dict}
+# Rules that a column's own keys stand for, and what becomes of a row that breaks them unless the contract says
+# otherwise. Not among them: `type` and `required`, for raw has no place for what breaks these, and a reference to
+# another table, which is judged when all tables have arrived and no row can be refused any more.
+_USUAL: Mapping[str, Severity] = {"range": "reject", "pattern": "warn", "identifier": "warn", "codeList": "warn"}
 _PG_TYPES = {"string": "text", "integer": "integer", "boolean": "boolean", "date": "date", "timestamp": "timestamptz"}
 _ALLOWED_PHYSICAL = {"integer": r"integer|bigint|smallint", "number": r"numeric\(\d{1,2},\d{1,2}\)"}
 
@@ -57,26 +61,45 @@ def map_column(item: SchemaProperty, system: str, at: Place) -> ColumnContract:
         reference=_reference(item, system, place),
         code_list=code_list,
     )
-    return _with_rules(column, item.quality or [], place)
+    return _with_rules(column, item.quality or [], _severities(own.get("severity", {}), column, place), place)
 
 
-def _with_rules(column: ColumnContract, quality: Iterable[DataQuality], place: Place) -> ColumnContract:
+def _severities(own: Mapping[str, Any], column: ColumnContract, place: Place) -> Mapping[str, Severity]:
+    """How much each rule weighs that is written without a severity of its own."""
+    stated = {
+        "range": column.minimum is not None or column.maximum is not None,
+        "pattern": column.pattern is not None,
+        "identifier": column.identifier is not None,
+        "codeList": column.code_list is not None,
+    }
+    if unfit := [str(rule) for rule in own if not stated.get(str(rule))]:
+        raise place.error(
+            f"severity speaks of a rule that the column has not: {', '.join(unfit)}.",
+            at="customProperties severity",
+            expected=f"any of {', '.join(rule for rule in stated)}, each stated for the column",
+            do="state the rule, or remove its severity",
+        )
+    return {**_USUAL, **{rule: severity_named(value, place) for rule, value in own.items()}}
+
+
+def _with_rules(
+    column: ColumnContract, quality: Iterable[DataQuality], weighs: Mapping[str, Severity], place: Place
+) -> ColumnContract:
     name = column.name
     rules = [Rule(f"{name}_type", "type", "reject", name, {"pg_type": column.pg_type})]
     if column.required:
         rules.append(Rule(f"{name}_required", "required", "reject", name))
     if column.minimum is not None or column.maximum is not None:
         bounds = {"minimum": column.minimum, "maximum": column.maximum}
-        rules.append(Rule(f"{name}_range", "range", "reject", name, bounds))
+        rules.append(Rule(f"{name}_range", "range", weighs["range"], name, bounds))
     if column.pattern is not None:
-        rules.append(Rule(f"{name}_pattern", "pattern", "warn", name, {"pattern": column.pattern}))
+        rules.append(Rule(f"{name}_pattern", "pattern", weighs["pattern"], name, {"pattern": column.pattern}))
     if column.identifier:
-        rules.append(Rule(f"{name}_identifier", "identifier", "warn", name, {"kind": column.identifier}))
+        rules.append(Rule(f"{name}_identifier", "identifier", weighs["identifier"], name, {"kind": column.identifier}))
     if column.code_list:
         values = CODE_LISTS[column.code_list]
-        rules.append(
-            Rule(f"{name}_known", "reference", "warn", name, {"code_list": column.code_list, "values": values})
-        )
+        params = {"code_list": column.code_list, "values": values}
+        rules.append(Rule(f"{name}_known", "reference", weighs["codeList"], name, params))
     if column.reference:
         rules.append(Rule(f"{name}_reference", "reference", "warn", name, {"target": column.reference}))
     enum: tuple[str, ...] | None = None

@@ -12,7 +12,7 @@ from open_data_contract_standard.model import CustomProperty, DataQuality
 from connectors.contract.model import Severity
 from warehouse.errors import ContractError
 
-_SEVERITIES: Mapping[str | None, Severity] = {None: "reject", "error": "reject", "warning": "warn"}
+_SEVERITIES: Mapping[str, Severity] = {"error": "reject", "warning": "warn"}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,50}")
 
 
@@ -35,11 +35,14 @@ class Place:
 
 def severity_of(check: DataQuality, place: Place) -> Severity:
     """How much a quality rule weighs: `error` (the default) rejects, `warning` counts."""
-    if check.severity not in _SEVERITIES:
-        raise place.error(
-            f"Unknown severity {check.severity!r}.", at="quality", expected="error or warning", do="correct it"
-        )
-    return _SEVERITIES[check.severity]
+    return "reject" if check.severity is None else severity_named(check.severity, place)
+
+
+def severity_named(value: Any, place: Place) -> Severity:
+    """The severity of that name in the standard."""
+    if not isinstance(value, str) or value not in _SEVERITIES:
+        raise place.error(f"Unknown severity {value!r}.", at="severity", expected="error or warning", do="correct it")
+    return _SEVERITIES[value]
 
 
 def custom_values(items: Iterable[CustomProperty] | None, known: Mapping[str, type], place: Place) -> dict[str, Any]:

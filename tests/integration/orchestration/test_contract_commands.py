@@ -100,6 +100,14 @@ def test_check_of_one_file_sees_the_others_behind_its_references(cityhub: Hub, c
     assert "column uscc" in done.output
 
 
+def test_check_refuses_a_pattern_that_no_row_could_be_held_against(cityhub: Hub, contracts: Path) -> None:
+    edit(contracts, "civil_affairs", (r"pattern: '^\d{12}$'", r"pattern: '^(?!0)\d{12}$'"))
+    done = cityhub("check", "--files-only", str(contracts / "civil_affairs.yaml"))
+    assert done.exit_code == 1
+    for word in ("The pattern cannot be read.", "column committee_code, rule pattern", "look-around", "do:"):
+        assert word in done.output
+
+
 def test_diff_tells_what_the_next_run_does_by_itself_and_what_needs_a_version(
     cityhub: Hub, contracts: Path, database: Database
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.checks import Checked, check_batch
+from connectors.checks import Checked, RowChecks, check_batch
 from connectors.checks.values import polars_type, read_values
 from connectors.contract import load_contracts
 from connectors.contract.ddl import typed_columns
 from connectors.transports.received import positions
-from warehouse.errors import HeldBatch
+from warehouse.errors import ContractError, HeldBatch
 
 STAYS = load_contracts()["care_homes"].table("stays")
 STAY: dict[str, str | None] = {
@@ -125,6 +126,14 @@ def test_unknown_codes_and_odd_phones_are_counted_only() -> None:
     checked = check_batch(table, pl.DataFrame(rows), tokens=tokens)
     assert checked.good.height == 2
     assert checked.warnings == {"town_code_known": 1, "phone_pattern": 1}
+
+
+@pytest.mark.parametrize("pattern", [r"^(?!0)\d+$", r"^(\d)\1$", r"^a(?<=a)b$"])
+def test_a_pattern_that_no_row_can_be_held_against_is_refused_by_name(pattern: str) -> None:
+    columns = tuple(replace(c, pattern=pattern) if c.name == "bed_no" else c for c in STAYS.columns)
+    with pytest.raises(ContractError, match="cannot be read") as caught:
+        RowChecks(replace(STAYS, columns=columns))
+    assert caught.value.where == "file care_homes.yaml, table stays, column bed_no, rule pattern"
 
 
 def test_repeated_keys_inside_a_frame() -> None:

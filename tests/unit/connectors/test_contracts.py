@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import date
 from importlib.resources import files
 from pathlib import Path
 
 import jsonschema
+import polars as pl
 import pytest
 import yaml
 
+from connectors.checks import check_batch
 from connectors.contract import load_contract, load_contracts
 from connectors.contract.ddl import BOOKKEEPING
+from connectors.data_dictionary import rules_text
 from warehouse.errors import ContractError
 from warehouse.paths import CONTRACTS_DIR
 
@@ -122,6 +126,18 @@ BROKEN: dict[str, tuple[Change, str]] = {
     ),
     "bad pattern": (lambda d: _column("phone")(d).update(logicalTypeOptions={"pattern": "("}), "column phone"),
     "no key": (lambda d: _column("person_no")(d).pop("primaryKey"), "primaryKeyPosition"),
+    "severity of no rule": (
+        lambda d: _column("name")(d).update(
+            customProperties=[{"property": "severity", "value": {"pattern": "error"}}],
+        ),
+        "a rule that the column has not: pattern",
+    ),
+    "unknown severity": (
+        lambda d: _column("phone")(d)["customProperties"].append(
+            {"property": "severity", "value": {"pattern": "fatal"}}
+        ),
+        "'fatal'",
+    ),
     "personal key": (lambda d: _column("person_no")(d).update(classification="personal"), "column person_no"),
     "unknown load mode": (_table_property("loadMode", "mirror"), "mirror"),
     "cursor of another table": (_table_property("cursor", "seen_at"), "seen_at"),
@@ -154,6 +170,33 @@ BROKEN: dict[str, tuple[Change, str]] = {
         "declared twice",
     ),
 }
+
+
+def test_each_rule_weighs_what_its_contract_says(tmp_path: Path) -> None:
+    """The other way round for the four kinds that have a usual weight: what was refused is counted, and the reverse."""
+    document = yaml.safe_load((CONTRACTS_DIR / "civil_affairs.yaml").read_text(encoding="utf-8"))
+    own = {"birth_on": {"range": "warning"}, "phone": {"pattern": "error"}, "id_no": {"identifier": "error"}}
+    for name, severity in (own | {"town_code": {"codeList": "error"}}).items():
+        column = _column(name)(document)
+        column["customProperties"] = [
+            *column.get("customProperties", []),
+            {"property": "severity", "value": severity},
+        ]
+    (tmp_path / "civil_affairs.yaml").write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
+    table = load_contract(tmp_path / "civil_affairs.yaml").table("residents")
+    row = dict.fromkeys(table.column_names) | {"person_no": "1", "name": "王", "updated_at": "2024-01-05 10:00:00"}
+    wrong = {"birth_on": "1066-12-31", "phone": "12", "id_no": "110105194912310020", "town_code": "310115999"}
+    frame = pl.DataFrame([row, *(row | {name: value} for name, value in wrong.items())])
+
+    checked = check_batch(table, frame, tokens=list)
+
+    assert checked.good["birth_on"].to_list() == [None, date(1066, 12, 31)]
+    assert checked.warnings == {"birth_on_range": 1}
+    assert checked.rejections == {"phone_pattern": 1, "id_no_identifier": 1, "town_code_known": 1}
+    told = {column.name: rules_text(column) for column in table.columns}
+    assert (told["birth_on"], told["phone"]) == ("≥ 1900-01-01 (warn)", "pattern (reject)")
+    assert "(reject)" in told["id_no"]
+    assert "(reject)" in told["town_code"]
 
 
 @pytest.mark.parametrize("case", BROKEN)
