@@ -68,6 +68,27 @@ def reason_text(table: TableContract, reason: Mapping[str, Any], language: Langu
     return f"不符合规则 {rule}" if language == "zh" else f"breaks the rule {rule}"
 
 
+# Where a row stood, by what its transport knows of it: a file's line, a service's page and index (from 0), the number of
+# the row in a database's answer.
+_PLACES: tuple[tuple[tuple[str, ...], str, str], ...] = (
+    (("file", "line"), "文件 {file} 第 {line} 行", "{file}, line {line}"),
+    (("page", "index"), "第 {page} 页第 {item} 条", "page {page}, item {item}"),
+    (("row",), "查询结果第 {row} 行", "row {row}"),
+)
+
+
+def position_text(position: Mapping[str, Any] | None, language: Language = "zh") -> str:
+    """Where a rejected row stood at its source, for the person who looks for it there."""
+    known = dict(position or {})
+    if "index" in known:
+        # People count from one.
+        known["item"] = int(known["index"]) + 1
+    for names, chinese, english in _PLACES:
+        if known.keys() >= set(names):
+            return (chinese if language == "zh" else english).format(**known)
+    return ""
+
+
 def _column(table: TableContract, name: Any) -> ColumnContract | None:
     return next((column for column in table.columns if column.name == name), None)
 

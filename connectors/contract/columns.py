@@ -10,10 +10,26 @@ from typing import Any
 from open_data_contract_standard.model import DataQuality, SchemaProperty
 
 from connectors.contract.code_lists import CODE_LISTS
-from connectors.contract.fields import Place, checked_name, chosen, custom_values, needed, severity_named, severity_of
+from connectors.contract.fields import (
+    Place,
+    checked_name,
+    chosen,
+    custom_values,
+    needed,
+    refuse_unread,
+    severity_named,
+    severity_of,
+)
 from connectors.contract.model import Classification, ColumnContract, Identifier, Mask, Rule, Severity
 
 _PROPERTIES = {"mask": str, "identifier": str, "codeList": str, "severity": dict}
+_UNREAD = {
+    "enum": "quality: {metric: invalidValues, arguments: {validValues: […]}, mustBe: 0}",
+    "unique": "primaryKey and primaryKeyPosition: the key is what is unique",
+    "properties": "one column for each value of the source: nested ones are none",
+    "items": "one column for each value of the source: lists are none",
+    "map": "one column for each value of the source: maps are none",
+}
 # Rules that a column's own keys stand for, and what becomes of a row that breaks them unless the contract says
 # otherwise. Not among them: `type` and `required`, for raw has no place for what breaks these, and a reference to
 # another table, which is judged when all tables have arrived and no row can be refused any more.
@@ -26,6 +42,7 @@ def map_column(item: SchemaProperty, system: str, at: Place) -> ColumnContract:
     """A column as declared, with the rules its type, bounds, identifier and quality entries stand for."""
     name = checked_name(item.name, at, "properties … name")
     place = replace(at, column=name)
+    refuse_unread(item, _UNREAD, place)
     own = custom_values(item.customProperties, _PROPERTIES, place)
     pg_type = _pg_type(item, place)
     options = dict(item.logicalTypeOptions or {})
@@ -115,8 +132,9 @@ def _column_rule(column: ColumnContract, check: DataQuality, place: Place) -> Ru
     severity = severity_of(check, place)
     description = check.description or ""
     if check.metric == "invalidValues" and check.mustBe == 0:
-        values = (check.arguments or {}).get("validValues")
-        if column.pg_type != "text" or not values or not all(isinstance(value, str) for value in values):
+        arguments = check.arguments or {}
+        values = arguments.get("validValues")
+        if column.pg_type != "text" or set(arguments) != {"validValues"} or not values or not all(isinstance(value, str) for value in values):
             raise place.error(
                 "An enumeration needs its values.",
                 at="quality invalidValues",

@@ -109,3 +109,13 @@ def refuse_repeats(names: Iterable[str], place: Place, at: str) -> None:
         if name in seen:
             raise place.error(f"{name!r} is declared twice.", at=at, expected="each name once", do="remove one")
         seen.add(name)
+
+
+def refuse_unread(item: Any, instead: Mapping[str, str], place: Place) -> None:
+    """Refuses keys of the standard that promise something and are not read here: left unread they would look kept.
+
+    `instead`: how each of them is written in the hub's contracts.
+    """
+    for key, way in instead.items():
+        if getattr(item, key):
+            raise place.error(f"The key {key!r} is not read here.", at=key, expected=way, do="write it that way")

@@ -15,7 +15,16 @@ from open_data_contract_standard.model import DataQuality, OpenDataContractStand
 
 from connectors.contract.access import map_access
 from connectors.contract.columns import map_column
-from connectors.contract.fields import Place, checked_name, chosen, custom_values, needed, refuse_repeats, severity_of
+from connectors.contract.fields import (
+    Place,
+    checked_name,
+    chosen,
+    custom_values,
+    needed,
+    refuse_repeats,
+    refuse_unread,
+    severity_of,
+)
 from connectors.contract.model import LoadMode, Rule, SystemContract, TableContract
 
 _SYSTEM_PROPERTIES = {
@@ -114,6 +123,7 @@ def _map_table(
 ) -> TableContract:
     name = checked_name(item.name, at, "schema … name")
     place = replace(at, table=name)
+    refuse_unread(item, {"relationships": "relationships at the column that refers"}, place)
     own = {**defaults, **custom_values(item.customProperties, _TABLE_PROPERTIES, place)}
     columns = tuple(map_column(column, head.system, place) for column in item.properties or [])
     if not columns:
@@ -255,6 +265,7 @@ def _table_rules(item: SchemaObject, types: Mapping[str, str], place: Place) -> 
     rules: list[Rule] = []
     for check in item.quality or []:
         if check.metric == "rowCount" and check.mustBeBetween is not None:
+            refuse_unread(check, {"severity": "none: a batch outside of the band is held"}, place)
             volume = check.mustBeBetween
         elif check.type == "custom" and check.engine == "cityhub":
             rules.append(_expression(check, types, place))

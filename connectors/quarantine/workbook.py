@@ -14,7 +14,7 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from connectors.checks.wording import reason_text
+from connectors.checks.wording import position_text, reason_text
 from connectors.contract import TableContract
 from warehouse.errors import PermanentError
 
@@ -98,12 +98,11 @@ _STYLES: dict[str, dict[str, Any]] = {
 def _write_row(sheet: Any, line: int, table: TableContract, row: RejectedRow, style: Mapping[str, Any]) -> None:
     texts = [reason_text(table, reason) for reason in row.reasons if reason["severity"] == "reject"]
     wrong = {reason.get("column") for reason in row.reasons if reason["severity"] == "reject"}
-    position = ", ".join(f"{name} {value}" for name, value in row.position.items())
     sheet.write_string(line, 0, str(row.rejected_id))
     sheet.write_string(line, 1, _fitting("\n".join(texts)), style["reasons"])
     sheet.write_blank(line, 2, None, style["cell"])
     sheet.write_blank(line, 3, None, style["cell"])
-    sheet.write_string(line, 4, _fitting(position), style["received"])
+    sheet.write_string(line, 4, _fitting(position_text(row.position)), style["received"])
     values = row.payload if row.repair is None else row.repair
     first = len(_LEAD)
     for at, column in enumerate(table.columns, first):

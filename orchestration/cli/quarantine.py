@@ -38,8 +38,10 @@ def list_(
 ) -> None:
     """List rejected rows with their reasons and where they came from."""
     # The landing brings Polars (0.3 s), which the other commands should not pay.
+    from connectors.checks.wording import position_text
     from connectors.landing.quarantine import list_rejected
 
+    _known_tables(system, table_name)
     rows = list_rejected(hub.hub_database(), system=system, table=table_name, limit=limit, status=status)
     if as_json:
         print_json(rows)
@@ -47,11 +49,14 @@ def list_(
     if not rows:
         out.print("No rejected rows.")
         return
-    columns = list(rows[0])
     cells = [
-        [", ".join(map(str, value)) if isinstance(value, list) else value for value in row.values()] for row in rows
-    ]
-    out.print(table("Rejected rows", columns, cells))
+        [
+            str(row["id"]), f"{row['system']}.{row['table']}", row["key"], ", ".join(row["rules"]),
+            position_text(row["position"], "en"), str(row["batch"]), row["status"],
+        ]
+        for row in rows
+    ]  # fmt: skip
+    out.print(table("Rejected rows", ["id", "table", "key", "rules", "position", "batch", "status"], cells))
 
 
 @app.command(epilog="Example: [bold]cityhub quarantine export --department civil_affairs --to outbox[/]")
@@ -114,7 +119,7 @@ def replay(
             do="name the workbook that came back, or give --contract",
         )
     contracts, settings, database = hub.hub_contracts(), hub.hub_settings(), hub.hub_database()
-    _known("--system", system, list(contracts))
+    _known_tables(system, table_name)
     who = by or person()
     if file is None:
         results = replay_contract(database, settings, contracts, by=who, system=system, table=table_name)
@@ -158,8 +163,22 @@ def _print_replayed(results: list[Replayed], as_json: bool) -> None:
     names = ["batch_id", "repaired", "refused", "waived", "untouched", "known"]
     cells = [[f"{result.system}.{result.table}", *(getattr(result, name) for name in names)] for result in results]
     out.print(table("Replayed", ["table", *names], cells, numeric=names))
+    for result in results:
+        if result.refused:
+            broken = ", ".join(f"{rule} ({rows})" for rule, rows in sorted(result.rejections.items()))
+            out.print(f"{result.system}.{result.table}: still wrong by {broken}", highlight=False, soft_wrap=True)
+    if any(result.refused for result in results):
+        out.print("What is still wrong is open again and comes with the next workbook: cityhub quarantine export")
     if any(result.repaired for result in results):
         out.print("Readers see it after the next release: cityhub run")
+
+
+def _known_tables(system: str | None, table_name: str | None) -> None:
+    """A name typed wrongly must not look like a table without rejected rows."""
+    contracts = hub.hub_contracts()
+    _known("--system", system, list(contracts))
+    tables = (own.name for name, contract in contracts.items() if system in (None, name) for own in contract.tables)
+    _known("--table", table_name, list(dict.fromkeys(tables)))
 
 
 def _known(option: str, given: str | None, choices: list[str]) -> None:

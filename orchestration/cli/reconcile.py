@@ -62,12 +62,17 @@ def reconcile(
 
 
 def _print(results: list[Reconciled]) -> None:
-    cells = [
-        [f"{result.system}.{result.table}", "agrees" if result.agrees else "differs" if not result.error else "failed"]
-        + [None if result.error else getattr(result, name) for name in COLUMNS]
-        for result in results
-    ]
-    out.print(table("Source and raw", ["table", "state", *COLUMNS], cells, numeric=COLUMNS))
+    shown = table("Source and raw", ["table", "state", *COLUMNS], [], numeric=COLUMNS)
+    shown.columns[0].no_wrap = True
+    system = ""
+    for result in results:
+        if result.system != system:
+            system = result.system
+            shown.add_row(f"[bold]{system}[/]")
+        state = "agrees" if result.agrees else "differs" if not result.error else "failed"
+        counts = ["–" if result.error else f"{getattr(result, name):,}" for name in COLUMNS]
+        shown.add_row(f"  {result.table}", state, *counts, style="" if result.agrees else "red")
+    out.print(shown)
     for result in results:
         name = f"{result.system}.{result.table}"
         for what, found in (("raw lacks", result.missing_keys), ("only raw has", result.surplus_keys)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gc
 from decimal import Decimal
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -226,3 +227,13 @@ def test_long_statements_are_ended_by_the_source(kit: Any, source: Source, make_
     contract = kit.contract("sql", "snapshot", source="slow", server={"statementTimeoutSeconds": 1})
     with pytest.raises(TransientError, match="ended the pull's statement"):
         list(open_transport(get_settings(), contract).pull(contract.tables[0], None).frames)
+
+
+def test_paced_pull_takes_no_more_rows_a_second_than_allowed(kit: Any, source: Source, make_row: Any) -> None:
+    source.create([make_row(number) for number in range(240)])
+    contract = kit.contract("sql", "snapshot", server={"rowsPerSecond": 200})
+    batches = open_transport(get_settings(), contract).pull(contract.tables[0], None).batches
+    arrived = [(monotonic(), frame.height) for frame in batches]
+    assert sum(rows for _, rows in arrived) == 240
+    for start, _ in arrived:
+        assert sum(rows for at, rows in arrived if start <= at < start + 1) <= 200

@@ -90,6 +90,7 @@ def test_a_row_goes_out_comes_back_repaired_and_lands_once(
     assert first[1].splitlines() == ["“checked_on”无法识别，应为日期，如 2026-06-30", "“fee_cny”超出允许范围：不小于 0"]
     assert first[fields.index("id_no")] == "11010519491231002X"
     assert second[1] == "“level”无法识别，应为整数"
+    assert (first[4], second[4]) == ("查询结果第 2 行", "查询结果第 3 行")
     assert export(database, contract, tmp_path / "out") == []
 
     back = repaired(book.path, {"甲": {"fee_cny": 7.5, "checked_on": "2026/6/1"}, "乙": {"level": "y"}})

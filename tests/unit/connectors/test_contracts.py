@@ -124,6 +124,20 @@ BROKEN: dict[str, tuple[Change, str]] = {
         ),
         "column sex",
     ),
+    "enumeration in the standard's other way": (
+        lambda d: _column("sex")(d).update(enum=[{"value": "男"}]),
+        "invalidValues",
+    ),
+    "argument that nobody reads": (
+        lambda d: _column("sex")(d)["quality"][0]["arguments"].update(pattern="^.$"),
+        "column sex",
+    ),
+    "unique column that is no key": (lambda d: _column("phone")(d).update(unique=True), "primaryKey"),
+    "reference at the table": (
+        lambda d: d["schema"][0].update(relationships=[{"from": "residents.town_code", "to": "towns.code"}]),
+        "at the column",
+    ),
+    "volume that only warns": (lambda d: d["schema"][0]["quality"][0].update(severity="warning"), "is held"),
     "bad pattern": (lambda d: _column("phone")(d).update(logicalTypeOptions={"pattern": "("}), "column phone"),
     "no key": (lambda d: _column("person_no")(d).pop("primaryKey"), "primaryKeyPosition"),
     "severity of no rule": (

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from connectors.checks.wording import TEXTS, reason_text
+from connectors.checks.wording import TEXTS, position_text, reason_text
 from connectors.contract import Rule, TableContract, load_contracts
 
 TABLES = [table for contract in load_contracts().values() for table in contract.tables]
@@ -40,3 +40,18 @@ def test_a_rule_that_is_gone_is_told_by_its_name() -> None:
 
 def test_texts_come_in_pairs() -> None:
     assert all(chinese and english for chinese, english in TEXTS.values())
+
+
+@pytest.mark.parametrize(
+    ("position", "chinese", "english"),
+    [
+        ({"file": "2026-06-30/a.csv", "line": 3}, "文件 2026-06-30/a.csv 第 3 行", "2026-06-30/a.csv, line 3"),
+        ({"page": 2, "index": 0}, "第 2 页第 1 条", "page 2, item 1"),
+        ({"row": 12}, "查询结果第 12 行", "row 12"),
+        (None, "", ""),
+    ],
+)
+def test_a_place_at_the_source_is_told_as_people_count(
+    position: dict[str, object] | None, chinese: str, english: str
+) -> None:
+    assert (position_text(position), position_text(position, "en")) == (chinese, english)

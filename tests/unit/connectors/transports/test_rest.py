@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import monotonic
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import polars as pl
 import pytest
+import stamina
 from pydantic import SecretStr
 
 from connectors.contract import Access
@@ -42,6 +44,7 @@ class Service:
     url: str = ""
     paging: str = "page"
     links: dict[int, str] = field(default_factory=dict)
+    retry_after: str = "0"
 
     def answer(self, path: str, headers: Any) -> tuple[int, bytes, dict[str, str]]:
         digest = hashlib.sha256(b"").hexdigest()
@@ -73,7 +76,7 @@ class Service:
             headers["Link"] = self.links.get(page, f'<cases?size={size}&page={page + 1}>; rel="next"')
         self.tries[page] = self.tries.get(page, 0) + 1
         status = self.spoil(page, self.tries[page], body) or 200
-        return status, json.dumps(body).encode(), {"Retry-After": "0"} if status == 429 else headers
+        return status, json.dumps(body).encode(), {"Retry-After": self.retry_after} if status == 429 else headers
 
 
 @pytest.fixture
@@ -138,6 +141,37 @@ def test_passing_trouble_is_retried(service: Service, contract: Any, status: int
     service.spoil = lambda page, tries, answer: status if page == 2 and tries < 3 else None
     frame, _ = pull(service, contract("rest", source_name="v1/cases"))
     assert (frame.height, service.tries) == (PAGE_SIZE + 1, {1: 1, 2: 3})
+
+
+def test_the_pause_a_server_asks_for_is_kept(service: Service, contract: Any) -> None:
+    """Of its own accord the first pause is 0.7 s at most."""
+    service.rows, service.retry_after = [item(1)], "0.9"
+    service.spoil = lambda page, tries, answer: 429 if tries == 1 else None
+    with stamina.set_testing(False):
+        started = monotonic()
+        pull(service, contract("rest", source_name="v1/cases"))
+    assert monotonic() - started >= 0.9
+    assert service.tries == {1: 2}
+
+
+def test_a_server_that_wants_too_long_a_pause_is_left_for_the_next_run(service: Service, contract: Any) -> None:
+    service.rows, service.retry_after = [item(1)], "61"
+    service.spoil = lambda page, tries, answer: 429
+    with stamina.set_testing(False), pytest.raises(TransientError, match="HTTP 429"):
+        pull(service, contract("rest", source_name="v1/cases"))
+    assert service.tries == {1: 1}
+
+
+def test_paced_pull_asks_for_no_more_rows_a_second_than_allowed(service: Service, contract: Any) -> None:
+    service.rows = [item(number) for number in range(360)]
+    asked: list[float] = []
+    service.spoil = lambda page, tries, answer: asked.append(monotonic())
+    system = replace(contract("rest", source_name="v1/cases"), access=Access(rows_per_second=300))
+    frame, _ = pull(service, system)
+    assert frame.height == 360
+    assert {query["size"][0] for query in service.queries} == {"30"}
+    for start in asked:
+        assert sum(start <= at < start + 1 for at in asked) * 30 <= 300
 
 
 def half_page(page: int, tries: int, answer: dict[str, Any]) -> None:
