@@ -68,8 +68,8 @@ def reason_text(table: TableContract, reason: Mapping[str, Any], language: Langu
     return f"不符合规则 {rule}" if language == "zh" else f"breaks the rule {rule}"
 
 
-# Where a row stood, by what its transport knows of it: a file's line, a service's page and index (from 0), the number of
-# the row in a database's answer.
+# Where a row stood, by what its transport knows of it: a file's line, a service's page and index (from 0), the number
+# of the row in a database's answer.
 _PLACES: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("file", "line"), "文件 {file} 第 {line} 行", "{file}, line {line}"),
     (("page", "index"), "第 {page} 页第 {item} 条", "page {page}, item {item}"),

@@ -134,7 +134,12 @@ def _column_rule(column: ColumnContract, check: DataQuality, place: Place) -> Ru
     if check.metric == "invalidValues" and check.mustBe == 0:
         arguments = check.arguments or {}
         values = arguments.get("validValues")
-        if column.pg_type != "text" or set(arguments) != {"validValues"} or not values or not all(isinstance(value, str) for value in values):
+        if (
+            column.pg_type != "text"
+            or set(arguments) != {"validValues"}
+            or not values
+            or not all(isinstance(value, str) for value in values)
+        ):
             raise place.error(
                 "An enumeration needs its values.",
                 at="quality invalidValues",

@@ -77,9 +77,15 @@ def test_killed_loader_leaves_nothing_behind(
     kit.sqlite([make_row(n) for n in range(20)] + [make_row("X", level="?")])
     assert loader(database, kit, moment).wait(timeout=60) == -signal.SIGKILL
 
+    done = moment == "after commit"
+    with database.psycopg("pipeline") as connection:
+        kept = connection.execute("select count(*) from quarantine.rejected_rows").fetchone()
+        there = connection.execute("select to_regclass('raw_fire_safety.checks') is not null").fetchone() == (True,)
+    # All of the batch or none of it: neither its refused rows alone nor its good ones.
+    assert kept == (int(done),)
+    assert (len(raw(database, contract)) if there else 0) == (20 if done else 0)
     result = kit.land(database, contract)
 
-    done = moment == "after commit"
     expected = (21, 0, 0, 20, 1) if done else (21, 20, 0, 0, 1)
     assert (result.read, result.inserted, result.updated, result.unchanged, result.quarantined) == expected
     assert len(raw(database, contract)) == 20

@@ -54,6 +54,10 @@ def test_keys_that_differ_are_named(database: Database, kit: Any, make_row: Any)
 
     kit.land(database, contract)
     assert reconcile(database, contract).agrees
+    # As many keys, and in many partitions too: only the digests tell that all of them are others.
+    kit.sqlite([make_row(n) for n in range(1000, 1202)])
+    others = reconcile(database, contract)
+    assert (others.source, others.raw, others.missing, others.surplus) == (202, 202, 202, 202)
 
 
 def test_incremental_sees_what_no_cursor_told(database: Database, kit: Any, make_row: Any) -> None:

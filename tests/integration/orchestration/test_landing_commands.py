@@ -17,6 +17,7 @@ from xlsxwriter import Workbook
 
 from connectors.landing import GateResult, LandingResult, land_table
 from orchestration import hub
+from orchestration.cli import console
 from orchestration.cli.main import app
 from tests.integration.orchestration.test_fifth_system import checkout
 from warehouse.errors import ConfigurationError
@@ -28,7 +29,8 @@ SYSTEM = "fire_inspections"
 @pytest.fixture
 def cityhub(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """The command line of a hub with the tutorial's fifth system, landed once."""
-    monkeypatch.setenv("COLUMNS", "200")
+    # A terminal that is wide enough for whole lines.
+    monkeypatch.setattr(console.out, "_width", 200)
     assert land().quarantined == 1
     return lambda *arguments: CliRunner().invoke(app, list(arguments))
 
@@ -36,9 +38,7 @@ def cityhub(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Re
 def land() -> LandingResult:
     contract = hub.hub_contracts()[SYSTEM]
     gate = lambda request: GateResult(True)  # noqa: E731
-    return land_table(
-        hub.hub_database(), hub.hub_settings(), contract, contract.tables[0], run_id="run", gate=gate
-    )
+    return land_table(hub.hub_database(), hub.hub_settings(), contract, contract.tables[0], run_id="run", gate=gate)
 
 
 def typed_in(book: Path, **cells: Any) -> Path:
@@ -91,9 +91,7 @@ def test_a_name_typed_wrongly_is_no_empty_quarantine(
     assert "inspection" in done.exception.expected
 
 
-def test_reconcile_names_what_differs_and_ends_with_1(
-    cityhub: Callable[..., Result], checkout: Path
-) -> None:
+def test_reconcile_names_what_differs_and_ends_with_1(cityhub: Callable[..., Result], checkout: Path) -> None:
     agrees = cityhub("reconcile", SYSTEM)
     assert (agrees.exit_code, "agrees" in agrees.output) == (0, True)
     first = checkout / "drops" / SYSTEM / "2026-06-30" / "inspections.csv"

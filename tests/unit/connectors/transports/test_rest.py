@@ -76,6 +76,8 @@ class Service:
             headers["Link"] = self.links.get(page, f'<cases?size={size}&page={page + 1}>; rel="next"')
         self.tries[page] = self.tries.get(page, 0) + 1
         status = self.spoil(page, self.tries[page], body) or 200
+        if status == 302:
+            return status, b"{}", {"Location": f"{path}&moved=1"}
         return status, json.dumps(body).encode(), {"Retry-After": self.retry_after} if status == 429 else headers
 
 
@@ -225,6 +227,14 @@ def test_what_is_wrong_is_told_by_its_kind(
         pull(service, contract("rest", source_name="v1/cases"))
     assert caught.value.expected
     assert caught.value.do
+
+
+def test_redirections_are_not_followed(service: Service, contract: Any) -> None:
+    """Where they lead, the key's name and a valid signature would be learnt."""
+    service.spoil = lambda page, tries, answer: 302 if tries == 1 else None
+    with pytest.raises(PermanentError, match="HTTP 302"):
+        pull(service, contract("rest", source_name="v1/cases"))
+    assert len(service.queries) == 1
 
 
 def test_wrong_secret_is_permanent_and_not_shown(service: Service, contract: Any) -> None:
