@@ -28,6 +28,7 @@ from connectors.landing.model import Allowance, LandingResult
 from connectors.landing.position import latest, next_position
 from connectors.landing.quarantine import close_repaired, has_new_rejects, store_rejected
 from connectors.landing.repeats import Repeats, put_back
+from connectors.landing.room import out_of_room
 from connectors.landing.session import landing_session
 from connectors.landing.settle import good_keys, kind_of_stage, settle
 from connectors.landing.stage import Prepared, Stage
@@ -102,6 +103,8 @@ def _attempt(landing: _Landing, cursor: str | None) -> tuple[LandingResult, Tran
         if isinstance(error, psycopg.OperationalError) or is_out_of_room(error):
             lost = connection_error(error, landing.db.shown)
             return landing.fail(str(lost)), lost if isinstance(lost, TransientError) else None
+        if (full := out_of_room(error)) is not None:
+            return landing.fail(str(full)), full
         # Not foreseen. Texts of database and frame errors quote values, so only its type and place are told.
         name = landing.table.qualified_name
         logger.error("landing %s broke:\n%s", name, "".join(format_tb(error.__traceback__)))

@@ -9,7 +9,7 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -26,12 +26,15 @@ LOCK_SECONDS = 5.0
 
 _LOCK = "select pg_try_advisory_lock(hashtextextended(%s, 0))"
 _HOLDER = """
-select a.pid, a.application_name
+select a.pid, host(a.client_addr), b.run_id, b.started_at
 from pg_locks as l
 inner join pg_stat_activity as a on a.pid = l.pid
+left join ops.batches as b on b.system = %s and b.table_name = %s and b.state = 'loading'
 where l.locktype = 'advisory' and l.granted
     and l.database = (select oid from pg_database where datname = current_database())
     and ((l.classid::bigint << 32) | l.objid::bigint) = hashtextextended(%s, 0)
+order by b.batch_id desc
+limit 1
 """
 _STATE = """
 insert into ops.source_states as s (
@@ -97,11 +100,10 @@ def table_lock(connection: Connection, table: TableContract) -> Iterator[None]:
     while not _one(connection, _LOCK, [name])[0]:
         connection.rollback()
         if time.monotonic() > deadline:
-            holder = connection.execute(_HOLDER, [name]).fetchone()
-            who = f"database process {holder[0]} {holder[1]}".strip() if holder else "a loader that just ended"
+            holder = connection.execute(_HOLDER, [table.system, table.name, name]).fetchone()
             raise TransientError(
                 "Another loader is at work on this table.",
-                where=f"{table.qualified_name}, held by {who}",
+                where=f"{table.qualified_name}, held by {_told(holder)}",
                 expected="one loader per table at a time",
                 do="wait until it has ended; if its process is gone, end that database process",
             )
@@ -115,6 +117,15 @@ def table_lock(connection: Connection, table: TableContract) -> Iterator[None]:
             connection.rollback()
             connection.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", [name])
             connection.commit()
+
+
+def _told(holder: tuple[Any, ...] | None) -> str:
+    """Who holds the lock: the database process, from where, and the run that its batch belongs to."""
+    if holder is None:
+        return "a loader that just ended"
+    pid, address, run_id, started_at = holder
+    run = "" if run_id is None else f"run {run_id} (loading since {started_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC), "
+    return f"{run}database process {pid}{f' from {address}' if address else ''}"
 
 
 def open_batch(connection: Connection, table: TableContract, run_id: str, cursor: str | None) -> int:

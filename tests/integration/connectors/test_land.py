@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -326,8 +327,11 @@ def test_second_loader_of_a_table_says_who_holds_it(
         seen.append(str(caught.value))
         return kit.gate(request)
 
-    assert kit.land(database, contract, gate=gate).state == "admitted"
-    assert "cityhub landing raw_fire_safety.checks" in seen[0]
+    assert kit.land(database, contract, gate=gate, run_id="the first run").state == "admitted"
+    assert re.search(
+        r"raw_fire_safety\.checks, held by run the first run \(loading since 20\S+ \S+ UTC\), database process \d+",
+        seen[0],
+    )
 
 
 def test_values_never_leave_by_an_error_text(

@@ -151,6 +151,23 @@ def test_disk_full_in_the_stage(own: Server, kit: Kit, make_row: Any, raw: Any, 
     assert len(raw(own.database, contract)) == 700
 
 
+def test_disk_full_where_the_loader_keeps_what_came(database: Database, kit: Kit, make_row: Any, raw: Any) -> None:
+    contract = kit.contract("sql", "snapshot")
+    kit.sqlite([make_row(1)])
+    kit.land(database, contract)
+    kit.sqlite([make_row(n) for n in range(700)])
+    with pytest.MonkeyPatch.context() as patch:
+        # The kernel's own full device.
+        full = Path("/dev/full").open("r+b")  # noqa: SIM115 - closed with its batch
+        patch.setattr("connectors.landing.spool.tempfile.TemporaryFile", lambda: full)
+        with pytest.raises(TransientError, match="no room left on its own disk") as caught:
+            kit.land(database, contract)
+    assert "TMPDIR" in caught.value.do
+    assert settled(database) == (["admitted", "failed"], [])
+    assert len(raw(database, contract)) == 1
+    assert kit.land(database, contract).inserted == 699
+
+
 @pytest.fixture(params=["http", "postgres"])
 def broken_line(
     request: pytest.FixtureRequest, database: Database, kit: Kit, monkeypatch: pytest.MonkeyPatch
