@@ -16,7 +16,8 @@ import xlsxwriter
 
 from connectors.contract import SystemContract
 from tests.integration.connectors.conformance.suite import SHANGHAI, Conformance, Row, kit_in
-from tests.integration.connectors.conftest import COLUMNS, Kit
+from tests.integration.connectors.conftest import COLUMNS, SYSTEM, Kit
+from tests.integration.sshd import Sshd
 
 KINDS = {
     "fee_cny": pl.Decimal(10, 2),
@@ -123,6 +124,20 @@ class Drops:
         self.kit.drop(self.day.isoformat(), {f"a.{self.kind}": content}, {f"a.{self.kind}": len(changed)})
 
 
+class RemoteDrops(Drops):
+    """Drops reached over SFTP."""
+
+    def __init__(self, kit: Kit, kind: str, server: Sshd) -> None:
+        super().__init__(kit, kind)
+        self.server = server
+
+    def _deliver(self, changed: list[Row], columns: tuple[str, ...], as_text: tuple[str, ...] = ()) -> None:
+        super()._deliver(changed, columns, as_text)
+        known = {"KEY_FILE": self.server.key, "KNOWN_HOSTS": self.server.known_hosts}
+        for name, value in ({"URL": self.server.url(self.kit.folder / "drops")} | known).items():
+            self.kit.monkeypatch.setenv(f"CITYHUB_SOURCE_{SYSTEM.upper()}_{name}", str(value))
+
+
 class OfFiles(Conformance):
     kind: str
     changes = "append"
@@ -136,6 +151,16 @@ class OfFiles(Conformance):
 
 class TestCsv(OfFiles):
     kind = "csv"
+
+
+class TestCsvOverSftp(TestCsv):
+    """The same files behind a real sshd."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def source(cls, sshd: Sshd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drops]:
+        with kit_in(tmp_path_factory.mktemp("sftp")) as kit:
+            yield RemoteDrops(kit, cls.kind, sshd)
 
 
 class TestXlsx(OfFiles):

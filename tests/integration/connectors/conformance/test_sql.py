@@ -126,6 +126,21 @@ class TestPostgres(Conformance):
             bench.source.put([row("nul", name="a\0b")])
 
 
+class PacedPostgres(Postgres):
+    """The same server, whose contract sets a budget of rows a second: read by a cursor, which can be paced."""
+
+    def contract(self, mode: str) -> SystemContract:
+        return self.kit.contract("sql", mode, "city.checks", server={"rowsPerSecond": 100_000})
+
+
+class TestPacedPostgres(TestPostgres):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def source(cls, conformance_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+        with kit_in(tmp_path_factory.mktemp("paced")) as kit:
+            yield PacedPostgres(kit, conformance_database.conninfo)
+
+
 @pytest.mark.xdist_group("mariadb")
 class TestMariaDB(Conformance):
     @pytest.fixture(scope="class")
