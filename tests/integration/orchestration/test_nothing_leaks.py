@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from connectors.contract import GateResult, SystemContract
 from orchestration import hub, raw_assets
+from orchestration.alerts import tell_incidents
 from orchestration.cli.main import app
 from orchestration.run_config import HubConfig
 from tests.integration.connectors.conformance.suite import row
@@ -31,7 +32,8 @@ from warehouse.settings import get_settings
 NAME, NUMBER = "䶮𠀾己", "110105194912310053"
 SOURCE_PASSWORD, HUB_PASSWORD = "planted-source-password", "planted-hub-password"
 SIGNING_KEY, TOKEN_KEY = "planted-signing-key", "planted-token-key, long enough"
-PLANTED = (NAME, NUMBER, SOURCE_PASSWORD, HUB_PASSWORD, SIGNING_KEY, TOKEN_KEY)
+ROBOT_KEY, ROBOT_SECRET = "planted-robot-key", "planted-robot-secret"
+PLANTED = (NAME, NUMBER, SOURCE_PASSWORD, HUB_PASSWORD, SIGNING_KEY, TOKEN_KEY, ROBOT_KEY, ROBOT_SECRET)
 LEDGERS = ("ops", "quality")
 
 
@@ -90,6 +92,11 @@ def unreachable(desk: Kit, database: Database) -> SystemContract:
     return desk.contract("sql", "snapshot")
 
 
+def unreachable_drops(desk: Kit, database: Database) -> SystemContract:
+    desk.address(f"sftp://hub:{SOURCE_PASSWORD}@127.0.0.1:1/{NAME}", secret=SOURCE_PASSWORD)
+    return desk.contract("files", "snapshot", "a.csv", sourceFormat="csv", encoding="gb18030")
+
+
 def retyped_file(desk: Kit, database: Database) -> SystemContract:
     content = write_csv([person(str(n), level=NUMBER, fee_cny=NAME) for n in range(5)], COLUMNS)
     desk.drop("2026-06-30", {"a.csv": content}, {"a.csv": 5})
@@ -106,6 +113,7 @@ SOURCES: list[tuple[Callable[[Kit, Database], SystemContract], str]] = [
     (database_source, "admitted"),
     (service, "admitted"),
     (unreachable, "failed"),
+    (unreachable_drops, "failed"),
     (retyped_file, "held"),
     (headless_file, "held"),
 ]
@@ -158,6 +166,12 @@ def test_what_is_planted_stays_in_raw_and_quarantine(
         for path in Path(instance.root_directory).rglob("*"):
             if path.is_file():
                 said[str(path)] = path.read_bytes()
+    # The owner's robot is told of the table that is held, and does not answer.
+    for name, value in (("URL", f"http://127.0.0.1:1/robot?key={ROBOT_KEY}"), ("SECRET", ROBOT_SECRET)):
+        desk.monkeypatch.setenv(f"CITYHUB_ALERT_FIRE_{name}", value)
+    told_of = tell_incidents(database, get_settings(), {contract.system: contract})
+    assert list(told_of.failures) == ["fire"]
+    said["webhook"] = str(told_of).encode()
     said |= ledgers(database)
     for arguments in (["status", "--json"], ["quarantine", "list", "--json"]):
         told = CliRunner().invoke(app, arguments)
