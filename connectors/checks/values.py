@@ -46,6 +46,9 @@ _CLOCK_OF_GROUPS = pl.concat_str(
     pl.col("15").fill_null(""),
 )
 
+# Digits of Polars's decimals, and how many places beyond those kept are looked at before a number is rounded.
+_MOST_DIGITS, _SPARE_PLACES = 38, 6
+
 Reader = Callable[[pl.Series], pl.Series]
 
 
@@ -147,7 +150,16 @@ def _first_look(text: pl.Expr, pg_type: str) -> pl.Expr:
     if pg_type == "timestamptz":
         # Without `%.f`: 0.07 s per million against 0.25 s.
         return text.str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False)
-    return text.cast(polars_type(pg_type), strict=False)
+    return _number(text, polars_type(pg_type))
+
+
+def _number(text: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """A number written plainly. Of itself Polars rounds half to even; Postgres and those who keep accounts do not."""
+    spare = min(_SPARE_PLACES, _MOST_DIGITS - (dtype.precision or 0)) if isinstance(dtype, pl.Decimal) else 0
+    if not isinstance(dtype, pl.Decimal) or not spare:
+        return text.cast(dtype, strict=False)
+    exact = text.cast(pl.Decimal(_MOST_DIGITS, dtype.scale + spare), strict=False)
+    return exact.round(dtype.scale, mode="half_away_from_zero").cast(dtype, strict=False)
 
 
 def _settled(value: pl.Expr, pg_type: str, timezone: str) -> pl.Expr:
@@ -199,7 +211,7 @@ def _read_odd_numbers(texts: pl.Series, dtype: pl.DataType) -> pl.Series:
     plain = plain.str.replace_all(",", "", literal=True).zip_with(has_commas, plain)
     if dtype.is_integer():
         plain = plain.str.replace(r"^([+-]?[0-9]+)\.0*$", "${1}")
-    values = plain.cast(dtype, strict=False)
+    values = plain.to_frame("text").select(_number(pl.col("text"), dtype)).to_series()
     has_exponent = plain.str.contains(r"^[+-]?[0-9]+(?:\.[0-9]+)?[eE][+-]?[0-9]{1,2}$")
     if not has_exponent.any():
         return values

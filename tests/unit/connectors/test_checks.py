@@ -195,6 +195,26 @@ def test_a_local_time_that_a_clock_change_left_out_cannot_be_read() -> None:
     assert read_values(texts, "timestamptz", "Asia/Shanghai").to_list() == [None, None]
 
 
+def test_decimals_are_rounded_as_postgres_and_accounts_do() -> None:
+    texts = [
+        "2.505",
+        "2.515",
+        "-2.505",
+        "0.125",
+        "2.5049999",
+        "２．５０５",
+        "1,000.005",
+        "999999999999.995",
+        "2.5",
+        "x",
+    ]
+    found = read_values(pl.Series(texts), "numeric(14,2)").to_list()
+    told = [None if value is None else str(value) for value in found]
+    assert told == ["2.51", "2.52", "-2.51", "0.13", "2.50", "2.51", "1000.01", None, "2.50", None]
+    # As many digits as there are leave no room for a closer look.
+    assert read_values(pl.Series(["1.5"]), "numeric(38,1)").to_list() == [Decimal("1.5")]
+
+
 def test_numbers_and_booleans_as_clerks_write_them() -> None:
     texts = pl.Series(["1,234", "１２３", "1e3", "12,34", "7.0", "-5", "x", None])
     assert read_values(texts, "integer").to_list() == [1234, 123, 1000, None, 7, -5, None, None]
